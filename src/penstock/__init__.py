@@ -1,0 +1,1 @@
+"""penstock: write one async generator, stream it anywhere."""

@@ -1,0 +1,1 @@
+"""What users compose: endpoint, context, middleware, lifecycle."""

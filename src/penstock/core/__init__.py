@@ -1,0 +1,1 @@
+"""What a stream is: outbox, pump, ending, inbox, head, response, request, shutdown."""

@@ -1,0 +1,250 @@
+"""The error tree: whose mistake it was is told by the branch.
+
+    StreamError
+    ├── UsageError               the caller's code: fix it
+    │   ├── InvalidField         (ValueError) a field its wire cannot carry
+    │   ├── UnsupportedItem      (TypeError) an item this format does not write
+    │   ├── NotSerializable      (TypeError) a value JSON cannot carry
+    │   ├── InvalidOption        (ValueError) an option that cannot mean what it says
+    │   ├── BodyNotAllowed       a body under a status that forbids one
+    │   ├── HeadAlreadySent      status or headers set after the commit
+    │   ├── StreamClosed         a write after the end
+    │   ├── Overflow             writes past the bound that nobody awaited
+    │   ├── ConfigurationError   the deployment is missing something
+    │   └── ExtraNotInstalled    (ImportError) an optional dependency is missing
+    ├── PeerError                the other end broke the protocol
+    │   └── LineTooLong          (ValueError) an unfinished line past the decoder's bound
+    ├── TransportError           the connection
+    │   └── ClientDisconnected   the reader left
+    └── HttpError                an answer: a status for the reader
+
+Lives here: every exception this package raises. Stays out: how one is written to a wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+__all__ = (
+    "BodyNotAllowed",
+    "ClientDisconnected",
+    "ConfigurationError",
+    "ExtraNotInstalled",
+    "HeadAlreadySent",
+    "HttpError",
+    "InvalidField",
+    "InvalidOption",
+    "LineTooLong",
+    "NotSerializable",
+    "Overflow",
+    "PeerError",
+    "Problem",
+    "StreamClosed",
+    "StreamError",
+    "TransportError",
+    "UnsupportedItem",
+    "UsageError",
+)
+
+
+class StreamError(Exception):
+    """Base of the tree: ``except StreamError`` catches this package's errors and nothing else."""
+
+
+class UsageError(StreamError):
+    """The caller's code asked for something that cannot be done."""
+
+
+class InvalidField(UsageError, ValueError):
+    """A field holds what its wire format cannot carry, such as a line end in an event name.
+
+    Attributes:
+        field: Name of the field.
+        value: What it held.
+    """
+
+    def __init__(self, field: str, value: object, expected: str = "one line without NUL") -> None:
+        super().__init__(f"{field} must be {expected}, got {value!r}")
+        self.field, self.value = field, value
+
+
+class UnsupportedItem(UsageError, TypeError):
+    """A format was given an item that it does not write.
+
+    Attributes:
+        item: The item.
+        format: Name of the format.
+    """
+
+    def __init__(self, item: object, format: str, hint: str = "") -> None:
+        more = f": {hint}" if hint else ""
+        super().__init__(f"the {format} format does not write {type(item).__name__}{more}")
+        self.item, self.format = item, format
+
+
+class NotSerializable(UsageError, TypeError):
+    """A value that JSON cannot carry.
+
+    The message names the type and the path to it, which belong in a log and never on the wire.
+
+    Attributes:
+        path: Where the value stands, as ``$.rows[3].when``.
+        kind: Name of its type.
+    """
+
+    def __init__(self, path: str, kind: str, reason: str = "") -> None:
+        more = f" ({reason})" if reason else ""
+        super().__init__(
+            f"cannot write {kind} at {path} as JSON{more}; "
+            "convert it before yielding it, or pass serializer="
+        )
+        self.path, self.kind = path, kind
+
+
+class InvalidOption(UsageError, ValueError):
+    """An option was given a value that it cannot take.
+
+    Attributes:
+        option: Name of the option.
+        value: What it was given.
+    """
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f"{option}= must be {expected}, got {value!r}")
+        self.option, self.value = option, value
+
+
+class BodyNotAllowed(UsageError):
+    """An item was produced for a response whose status forbids a body (204, 205, 304)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status} forbids a body: yield nothing, or set another status")
+        self.status = status
+
+
+class HeadAlreadySent(UsageError):
+    """Status or headers were changed after the head was committed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} cannot change any more: the head left with the first item "
+            "(or keep-alive, or commit()); set it before that"
+        )
+
+
+class StreamClosed(UsageError):
+    """Something was written to a stream that has ended."""
+
+
+class Overflow(UsageError):
+    """Writes went past the stream's bound without being awaited.
+
+    ``emit``, ``push``, ``write`` and ``broadcast`` enqueue at the call; what they return must be
+    awaited for the reader's pace to reach the writer.
+    """
+
+
+class ConfigurationError(UsageError):
+    """The deployment lacks something the code was told to rely on."""
+
+
+class ExtraNotInstalled(UsageError, ImportError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, extra: str) -> None:
+        super().__init__(f'not installed: run  pip install "penstock[{extra}]"')
+        self.extra = extra
+
+
+class PeerError(StreamError):
+    """The other end broke the protocol; not the caller's bug."""
+
+
+class LineTooLong(PeerError, ValueError):
+    """A peer's unfinished line or event grew past the decoder's bound.
+
+    Attributes:
+        limit: The bound, in characters for SSE and bytes for NDJSON.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the peer sent an unfinished line or event of more than {limit} characters; "
+            "raise max_size= if that is expected"
+        )
+        self.limit = limit
+
+
+class TransportError(StreamError):
+    """The connection failed."""
+
+
+class ClientDisconnected(TransportError):
+    """The reader left before the stream had ended."""
+
+
+class HttpError(StreamError):
+    """Answer the request with ``status``.
+
+    Before the first byte it is the response's own status and an ``{"errors": [...]}`` body; after
+    it, the one error event of the stream's format.
+
+    Args:
+        status: HTTP status, 400 to 599.
+        title: Short summary of the kind of problem; by default the status's own phrase.
+        detail: What happened this time. Kept for 4xx; replaced by a generic one for 5xx.
+        headers: Response headers, such as ``Retry-After``, when the head is still unsent.
+
+    Example:
+        ``raise HttpError(404, detail="no such export")``
+    """
+
+    def __init__(
+        self,
+        status: int,
+        title: str | None = None,
+        detail: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
+            raise InvalidOption("status", status, "an HTTP error status, 400 to 599")
+        self.status = int(status)
+        self.title = title if title is not None else _phrase(self.status)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        super().__init__(f"{self.status} {self.title}" + (f": {detail}" if detail else ""))
+
+
+class Problem:
+    """What a reader is told of an error: an entry of ``{"errors": [...]}``.
+
+    Attributes:
+        status: HTTP status.
+        title: Short summary of the kind of problem.
+        detail: What happened this time, or None.
+    """
+
+    __slots__ = ("detail", "status", "title")
+
+    def __init__(self, status: int, title: str | None = None, detail: str | None = None) -> None:
+        self.status = status
+        self.title = title if title is not None else _phrase(status)
+        self.detail = detail
+
+    def to_dict(self) -> dict[str, object]:
+        """Return ``{"errors": [{"status", "title", "detail"}]}``; an absent detail is left out."""
+        entry: dict[str, object] = {"status": self.status, "title": self.title}
+        if self.detail is not None:
+            entry["detail"] = self.detail
+        return {"errors": [entry]}
+
+    def __repr__(self) -> str:
+        return f"Problem({self.status}, {self.title!r}, {self.detail!r})"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
