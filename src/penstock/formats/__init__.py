@@ -1,1 +1,27 @@
+"""Wire formats: values to bytes and back, pure.
 
+Lives here: server-sent events, NDJSON and plain text, each a small frozen object that makes the
+encoder of one stream, and the decoders.
+Stays out: transports, time, frameworks.
+"""
+
+from __future__ import annotations
+
+from penstock.formats._items import END_ID
+from penstock.formats._registry import UNSET, NamedFormat, Unset, get_format
+from penstock.formats.ndjson import Ndjson, format_ndjson
+from penstock.formats.sse import Sse, format_sse
+from penstock.formats.text import Text
+
+__all__ = (
+    "END_ID",
+    "UNSET",
+    "NamedFormat",
+    "Ndjson",
+    "Sse",
+    "Text",
+    "Unset",
+    "format_ndjson",
+    "format_sse",
+    "get_format",
+)
