@@ -1,1 +1,153 @@
-"""penstock: write one async generator, stream it anywhere."""
+"""penstock: write one async generator, stream it anywhere.
+
+    from penstock import Context, Event, endpoint
+
+    @endpoint(format="sse")
+    async def ticks(ctx: Context):
+        for i in range(3):
+            yield Event({"i": i}, event="tick")
+
+    app = ticks          # an ASGI app
+    wsgi = ticks.wsgi    # a WSGI app
+
+Importing this module loads nothing else: each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from penstock._version import __version__
+
+if TYPE_CHECKING:
+    from penstock.app.context import Context
+    from penstock.app.endpoint import Endpoint, endpoint
+    from penstock.app.stream import Stream
+    from penstock.core.ending import Ending
+    from penstock.core.head import Head
+    from penstock.core.producer import Emit
+    from penstock.core.request import Request
+    from penstock.core.response import Response
+    from penstock.core.shutdown import shutdown
+    from penstock.errors import (
+        ClientDisconnected,
+        ConfigurationError,
+        ExtraNotInstalled,
+        HeadAlreadySent,
+        HttpError,
+        InvalidField,
+        InvalidOption,
+        LineTooLong,
+        NotSerializable,
+        Overflow,
+        PeerError,
+        Problem,
+        StreamClosed,
+        StreamError,
+        TransportError,
+        UnsupportedItem,
+        UsageError,
+    )
+    from penstock.event import Event, ServerSentEvent
+    from penstock.formats import (
+        Ndjson,
+        NdjsonDecoder,
+        Sse,
+        SseDecoder,
+        Text,
+        format_ndjson,
+        format_sse,
+    )
+
+_EXPORTS = {
+    "ClientDisconnected": "penstock.errors",
+    "ConfigurationError": "penstock.errors",
+    "Context": "penstock.app.context",
+    "Emit": "penstock.core.producer",
+    "Ending": "penstock.core.ending",
+    "Endpoint": "penstock.app.endpoint",
+    "Event": "penstock.event",
+    "ExtraNotInstalled": "penstock.errors",
+    "Head": "penstock.core.head",
+    "HeadAlreadySent": "penstock.errors",
+    "HttpError": "penstock.errors",
+    "InvalidField": "penstock.errors",
+    "InvalidOption": "penstock.errors",
+    "LineTooLong": "penstock.errors",
+    "Ndjson": "penstock.formats",
+    "NdjsonDecoder": "penstock.formats",
+    "NotSerializable": "penstock.errors",
+    "Overflow": "penstock.errors",
+    "PeerError": "penstock.errors",
+    "Problem": "penstock.errors",
+    "Request": "penstock.core.request",
+    "Response": "penstock.core.response",
+    "ServerSentEvent": "penstock.event",
+    "Sse": "penstock.formats",
+    "SseDecoder": "penstock.formats",
+    "Stream": "penstock.app.stream",
+    "StreamClosed": "penstock.errors",
+    "StreamError": "penstock.errors",
+    "Text": "penstock.formats",
+    "TransportError": "penstock.errors",
+    "UnsupportedItem": "penstock.errors",
+    "UsageError": "penstock.errors",
+    "endpoint": "penstock.app.endpoint",
+    "format_ndjson": "penstock.formats",
+    "format_sse": "penstock.formats",
+    "shutdown": "penstock.core.shutdown",
+}
+
+__all__ = (
+    "ClientDisconnected",
+    "ConfigurationError",
+    "Context",
+    "Emit",
+    "Ending",
+    "Endpoint",
+    "Event",
+    "ExtraNotInstalled",
+    "Head",
+    "HeadAlreadySent",
+    "HttpError",
+    "InvalidField",
+    "InvalidOption",
+    "LineTooLong",
+    "Ndjson",
+    "NdjsonDecoder",
+    "NotSerializable",
+    "Overflow",
+    "PeerError",
+    "Problem",
+    "Request",
+    "Response",
+    "ServerSentEvent",
+    "Sse",
+    "SseDecoder",
+    "Stream",
+    "StreamClosed",
+    "StreamError",
+    "Text",
+    "TransportError",
+    "UnsupportedItem",
+    "UsageError",
+    "__version__",
+    "endpoint",
+    "format_ndjson",
+    "format_sse",
+    "shutdown",
+)
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -96,7 +96,8 @@ class Event:
         )
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: the generated frozen __init__ takes three times as long, most of a decoder's time.
+@dataclass(slots=True)
 class ServerSentEvent:
     """One event as received.
 

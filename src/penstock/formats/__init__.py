@@ -11,6 +11,7 @@ from penstock.formats._items import END_ID
 from penstock.formats._registry import UNSET, NamedFormat, Unset, get_format
 from penstock.formats.ndjson import Ndjson, format_ndjson
 from penstock.formats.sse import Sse, format_sse
+from penstock.formats.sse_decoder import SseDecoder
 from penstock.formats.text import Text
 
 __all__ = (
@@ -19,6 +20,7 @@ __all__ = (
     "NamedFormat",
     "Ndjson",
     "Sse",
+    "SseDecoder",
     "Text",
     "Unset",
     "format_ndjson",

@@ -6,7 +6,8 @@ Stays out: any one format's bytes.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import field
+from typing import Any, Final, TypeVar
 
 from penstock.chunk import Error
 from penstock.errors import HttpError, InvalidOption, NotSerializable, Problem
@@ -17,11 +18,14 @@ __all__ = (
     "END_ID",
     "STREAM_HEADERS",
     "check_serializer",
+    "fixed",
     "http_error",
     "problem_json",
     "problem_of",
     "serialized",
 )
+
+_T = TypeVar("_T")
 
 # The last event ID of an answer that has ended: who comes back with it is told 204.
 END_ID: Final = "~end"
@@ -31,6 +35,12 @@ STREAM_HEADERS: Final[HeaderValues] = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
+
+
+def fixed(value: _T) -> _T:
+    """Return a dataclass field that belongs to the format itself and is no option of it."""
+    made: _T = field(default=value, init=False, repr=False, compare=False)
+    return made
 
 
 def check_serializer(serializer: Serializer | None) -> None:

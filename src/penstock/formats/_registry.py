@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
 
 from penstock.errors import InvalidOption
 from penstock.formats.ndjson import Ndjson
@@ -19,7 +19,13 @@ from penstock.formats.text import Text
 __all__ = ("UNSET", "NamedFormat", "Unset", "get_format")
 
 NamedFormat: TypeAlias = Sse | Ndjson | Text
-_F = TypeVar("_F")
+
+
+class _MakesEncoders(Protocol):
+    def encoder(self, *, end_mark: bool) -> Any: ...
+
+
+_F = TypeVar("_F", bound=_MakesEncoders)
 
 
 class Unset(Enum):

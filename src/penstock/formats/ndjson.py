@@ -7,7 +7,7 @@ Stays out: reading them (``ndjson_decoder``); time, tasks and sockets.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.chunk import Chunk, Error
 from penstock.errors import NotSerializable, Problem, UnsupportedItem
@@ -15,6 +15,7 @@ from penstock.event import Event, ServerSentEvent
 from penstock.formats._items import (
     STREAM_HEADERS,
     check_serializer,
+    fixed,
     http_error,
     problem_json,
     problem_of,
@@ -51,15 +52,18 @@ class Ndjson:
         serializer: Makes the line's text of every value, in place of compact JSON.
     """
 
-    name: ClassVar[str] = "ndjson"
-    content_type: ClassVar[str] = "application/x-ndjson"
-    headers: ClassVar[HeaderValues] = STREAM_HEADERS
-    keep_alive: ClassVar[float | None] = None
+    name: str = fixed("ndjson")
+    content_type: str = fixed("application/x-ndjson")
+    keep_alive: float | None = fixed(None)
 
     serializer: Serializer | None = None
 
     def __post_init__(self) -> None:
         check_serializer(self.serializer)
+
+    @property
+    def headers(self) -> HeaderValues:
+        return STREAM_HEADERS
 
     def encoder(self, *, end_mark: bool) -> NdjsonEncoder:
         """Return the encoder of one stream. The end of the body is the only end mark here."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.chunk import Chunk, Done, Error
 from penstock.errors import InvalidField, InvalidOption, Problem, UnsupportedItem
@@ -19,6 +19,7 @@ from penstock.formats._items import (
     END_ID,
     STREAM_HEADERS,
     check_serializer,
+    fixed,
     http_error,
     problem_json,
     problem_of,
@@ -80,11 +81,10 @@ class Sse:
         InvalidOption: Another option that cannot be meant.
     """
 
-    name: ClassVar[str] = "sse"
+    name: str = fixed("sse")
     # No charset: the standard fixes it, and some tools compare the whole value.
-    content_type: ClassVar[str] = "text/event-stream"
-    headers: ClassVar[HeaderValues] = STREAM_HEADERS
-    keep_alive: ClassVar[float | None] = 15.0
+    content_type: str = fixed("text/event-stream")
+    keep_alive: float | None = fixed(15.0)
 
     name_from: str | None = "type"
     retry: int | None = None
@@ -101,6 +101,10 @@ class Sse:
             _head("done", self.done)
         _head("error_event", self.error_event)
         check_serializer(self.serializer)
+
+    @property
+    def headers(self) -> HeaderValues:
+        return STREAM_HEADERS
 
     def encoder(self, *, end_mark: bool) -> SseEncoder:
         """Return the encoder of one stream; ``end_mark``: it is an answer that finishes."""

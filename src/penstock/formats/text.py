@@ -7,13 +7,13 @@ cannot be told on it and the body is broken off instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.chunk import Chunk, Error
 from penstock.chunk import Text as TextChunk
 from penstock.errors import Problem, UnsupportedItem
 from penstock.event import Event
-from penstock.formats._items import STREAM_HEADERS, http_error
+from penstock.formats._items import STREAM_HEADERS, fixed, http_error
 from penstock.formats._json import utf8
 from penstock.types import HeaderValues
 
@@ -24,10 +24,13 @@ __all__ = ("Text", "TextEncoder")
 class Text:
     """The text format: str as UTF-8, bytes untouched, of a model's answer its text only."""
 
-    name: ClassVar[str] = "text"
-    content_type: ClassVar[str] = "text/plain; charset=utf-8"
-    headers: ClassVar[HeaderValues] = STREAM_HEADERS
-    keep_alive: ClassVar[float | None] = None
+    name: str = fixed("text")
+    content_type: str = fixed("text/plain; charset=utf-8")
+    keep_alive: float | None = fixed(None)
+
+    @property
+    def headers(self) -> HeaderValues:
+        return STREAM_HEADERS
 
     def encoder(self, *, end_mark: bool) -> TextEncoder:
         """Return the encoder of one stream. The end of the body is the only end mark here."""

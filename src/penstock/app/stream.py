@@ -1,0 +1,68 @@
+"""``Stream``: a source made into a response that knows every host.
+
+Lives here: the class users construct, and its ways out. Stays out: what a stream does (``core``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Unpack
+
+from penstock.asgi import respond
+from penstock.core.ending import Ending
+from penstock.core.format import Format
+from penstock.core.memory import MemorySink
+from penstock.core.options import StreamKeywords, resolve
+from penstock.core.producer import Reading
+from penstock.core.response import Streaming, stream_head
+from penstock.types import Receive, Scope, Send
+from penstock.wsgi import Environ, StartResponse, WsgiApp
+
+__all__ = ("Stream",)
+
+
+class Stream(Streaming):
+    """A source as a streaming response.
+
+    Args:
+        source: An async or sync iterable, an awaitable, a context manager, or a zero-argument
+            callable of one. It is opened when the stream begins, inside the stream's own task.
+        format: "sse", "ndjson", "text", or a format object.
+        **keywords: See ``StreamKeywords``.
+
+    Raises:
+        TypeError: ``source`` can never be one.
+        InvalidOption: An unknown format or option, or a value it cannot take.
+
+    Example:
+        ``await Stream(rows(), format="ndjson").to_asgi(scope, receive, send)``
+    """
+
+    def __init__(
+        self, source: Any, format: str | Format = "sse", **keywords: Unpack[StreamKeywords]
+    ) -> None:
+        chosen, options = resolve(format, keywords)
+        head = stream_head(chosen, keywords)
+        super().__init__(Reading(source), chosen, options, head, end_mark=True)
+
+    async def to_asgi(self, scope: Scope, receive: Receive, send: Send) -> Ending:
+        """Send it as the answer to an ASGI HTTP request."""
+        return await respond(self, scope, receive, send)
+
+    def to_wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Return it as the answer to a WSGI request."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await respond(self, scope, receive, send)
+
+        return WsgiApp(app)(environ, start_response)
+
+    async def to_bytes(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            Exception: What the source raised before its first item.
+        """
+        sink = MemorySink()
+        await self.send(sink)
+        return sink.body

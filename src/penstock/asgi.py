@@ -1,0 +1,74 @@
+"""ASGI: carries a response to ``send``.
+
+Lives here: the messages of the specification, and lifespan for an app that has none of its own.
+Stays out: what is in the response, keep-alive policy, any framework's classes.
+
+Source: ASGI specification, "HTTP & WebSocket ASGI Message Format", "Lifespan Protocol".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from penstock.core.ending import Ending
+from penstock.core.head import Head
+from penstock.core.inbox import Inbox
+from penstock.core.response import Response
+from penstock.errors import ClientDisconnected
+from penstock.types import Receive, Scope, Send
+
+__all__ = ("AsgiSink", "respond", "run_lifespan")
+
+
+class AsgiSink:
+    """The ``Sink`` of one ASGI request.
+
+    Args:
+        inbox: Owner of the request's ``receive``, which tells when the reader leaves.
+        send: ASGI's ``send``.
+    """
+
+    __slots__ = ("_inbox", "_send", "unwatch", "watch")
+
+    def __init__(self, inbox: Inbox, send: Send) -> None:
+        self._inbox, self._send = inbox, send
+        self.watch: Callable[[Callable[[], object]], None] = inbox.watch
+        self.unwatch: Callable[[], None] = inbox.unwatch
+
+    async def open(self, head: Head) -> None:
+        message = {"type": "http.response.start", "status": head.status, "headers": head.raw()}
+        try:
+            await self._send(message)
+        except OSError as exc:  # ASGI 2.4: the connection is closed
+            raise ClientDisconnected("the reader left before the head was sent") from exc
+
+    async def write(self, data: bytes, more: bool) -> None:
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        except OSError as exc:
+            raise ClientDisconnected("the reader left") from exc
+
+
+async def respond(
+    response: Response, scope: Scope, receive: Receive, send: Send, *, inbox: Inbox | None = None
+) -> Ending:
+    """Send ``response`` as the answer to one ASGI HTTP request; return how it ended.
+
+    When this returns or raises, the producer's cleanup has run, or had its time.
+
+    Raises:
+        Exception: What the producer raised before the head was committed.
+    """
+    sink = AsgiSink(inbox if inbox is not None else Inbox(receive), send)
+    return await response.send(sink, head_only=scope["method"].upper() == "HEAD")
+
+
+async def run_lifespan(receive: Receive, send: Send) -> None:
+    """Answer the lifespan protocol for an app that needs no start-up."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

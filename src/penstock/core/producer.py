@@ -1,0 +1,147 @@
+"""What makes a stream's items: a source that is read, or a function that writes.
+
+Lives here: both kinds, and the writer's ``emit``. Stays out: where the items go.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+from penstock.core.outbox import Outbox
+from penstock.core.source import check_source, discard, open_source
+from penstock.event import Event
+
+__all__ = ("Capacity", "Emit", "Feed", "Producer", "Reading", "Writing", "item_of")
+
+
+class Feed(Protocol):
+    """The near end of a stream: takes items, never waits."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Where the bytes wait."""
+
+    def put(self, item: Any) -> bool:
+        """Take one item; return whether the producer owes the loop a turn."""
+
+    def put_unasked(self, item: Any) -> Capacity:
+        """Take one item from a caller that may or may not wait; return what it may await."""
+
+
+class Producer(Protocol):
+    """What makes a stream's items."""
+
+    async def produce(self, feed: Feed) -> None:
+        """Put items into ``feed`` until there are no more."""
+
+    async def discard(self) -> None:
+        """Close what ``produce`` would have opened; called when it never began."""
+
+
+class Capacity:
+    """What ``emit`` and its like return: await it, and the reader's pace is yours."""
+
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._outbox.owes_turn:
+            yield from self._outbox.turn().__await__()
+
+
+class Reading:
+    """A producer that reads a source, item by item, and closes it.
+
+    Raises:
+        TypeError: ``source`` can never be one.
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: Any) -> None:
+        check_source(source)
+        self._source = source
+
+    async def produce(self, feed: Feed) -> None:
+        put, turn = feed.put, feed.outbox.turn
+        async with AsyncExitStack() as stack:
+            items = await open_source(self._source, stack)
+            async for item in items:
+                if put(item):
+                    await turn()
+
+    async def discard(self) -> None:
+        await discard(self._source)
+
+
+class Emit(Protocol):
+    """Writes one event: enqueued at the call; await what it returns to keep the reader's pace.
+
+    Raises:
+        Overflow: Too many events wait, and earlier calls were not awaited.
+        StreamClosed: The stream has ended.
+    """
+
+    def __call__(
+        self,
+        data: Any = None,
+        event: str | None = None,
+        id: str | int | None = None,
+        *,
+        retry: int | None = None,
+        comment: str | None = None,
+    ) -> Awaitable[None]: ...
+
+
+class Writing:
+    """A producer that is a function of ``emit``."""
+
+    __slots__ = ("_write",)
+
+    def __init__(self, write: Callable[[Emit], Awaitable[None] | None]) -> None:
+        if not callable(write):
+            raise TypeError(f"expected a function of emit, got {write!r}")
+        self._write = write
+
+    async def produce(self, feed: Feed) -> None:
+        put_unasked = feed.put_unasked
+
+        def emit(
+            data: Any = None,
+            event: str | None = None,
+            id: str | int | None = None,
+            *,
+            retry: int | None = None,
+            comment: str | None = None,
+        ) -> Capacity:
+            return put_unasked(item_of(data, event, id, retry, comment))
+
+        written = self._write(emit)
+        if inspect.isawaitable(written):
+            await written
+        elif written is not None:
+            raise TypeError(
+                f"a function of emit returns None or a coroutine, got {type(written).__name__}; "
+                "to yield items pass the generator function to ctx.stream() or Stream()"
+            )
+
+    async def discard(self) -> None:
+        """Nothing was opened."""
+
+
+def item_of(
+    data: Any,
+    event: str | None,
+    id: str | int | None,
+    retry: int | None,
+    comment: str | None,
+) -> Any:
+    """Return the item that ``emit(...)`` means: data alone is formatted as if it were yielded."""
+    if event is None and id is None and retry is None and comment is None:
+        return data
+    return Event(data, event, id, retry, comment)

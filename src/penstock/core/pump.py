@@ -1,0 +1,446 @@
+"""The pump: carries what a producer makes to a sink, and knows how it ended.
+
+Lives here: the producer's task, the writer, the commit, keep-alives, timeouts, and every way a
+stream can end. Stays out: ASGI, HTTP, formats' grammar, what a source is.
+
+The producer runs in a task of its own, so that its cleanup runs to its end whatever happens to
+the host's task, which is the writer. Between them stands one bounded ``Outbox``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextvars import Context
+from typing import Any
+
+from penstock.clock import Timer, current_clock
+from penstock.core.ending import Ending
+from penstock.core.format import Encoder
+from penstock.core.head import Head
+from penstock.core.options import StreamOptions
+from penstock.core.outbox import Outbox
+from penstock.core.problem import problem_of, report
+from penstock.core.producer import Capacity, Producer
+from penstock.core.settle import settle
+from penstock.core.shutdown import GRACE, enroll, withdraw
+from penstock.core.sink import Sink, Stats
+from penstock.errors import BodyNotAllowed, ClientDisconnected, HttpError, StreamClosed
+
+__all__ = ("Pump",)
+
+logger = logging.getLogger("penstock")
+
+# What a reader is told where its wire has no goodbye for such an ending.
+_GOODBYES = {
+    Ending.SHUTDOWN: (503, "The server is shutting down."),
+    Ending.DEADLINE: (504, None),
+    Ending.TIMEOUT: (504, None),
+    Ending.OVERFLOW: (503, "The reader is too slow."),
+}
+# These are errors on every wire.
+_ALWAYS_ERRORS = (Ending.DEADLINE, Ending.TIMEOUT)
+
+
+class Pump:
+    """One stream, from its start to its ending.
+
+    Args:
+        head: What is committed before the first byte.
+        encoder: Turns items into bytes.
+        sink: Where they go.
+        options: How it flows and ends.
+        around: Context managers entered in the producer's task around everything.
+    """
+
+    __slots__ = (
+        "_around",
+        "_began",
+        "_breaking_off",
+        "_clock",
+        "_error",
+        "_host",
+        "_last_item",
+        "_last_write",
+        "_opened",
+        "_options",
+        "_producer",
+        "_sink",
+        "_started",
+        "_timers",
+        "_written",
+        "capacity",
+        "encoder",
+        "ending",
+        "head",
+        "outbox",
+        "stats",
+    )
+
+    def __init__(
+        self,
+        head: Head,
+        encoder: Encoder,
+        sink: Sink,
+        options: StreamOptions,
+        around: list[AbstractAsyncContextManager[Any]] | None = None,
+    ) -> None:
+        self.head, self.encoder = head, encoder
+        self.outbox = Outbox()
+        self.capacity = Capacity(self.outbox)
+        self.ending: Ending | None = None
+        self.stats = Stats()
+        self._sink, self._options, self._around = sink, options, around
+        self._clock = options.clock or current_clock()
+        self._producer: asyncio.Task[None] | None = None
+        self._host: asyncio.Task[Any] | None = None
+        self._error: BaseException | None = None
+        self._started = self._opened = self._written = self._breaking_off = False
+        self._timers: dict[str, Timer] = {}
+        self._began = self._last_write = self._last_item = self._clock.now()
+
+    # --- the producer's side
+
+    def put(self, item: Any) -> bool:
+        """Take one item; return whether the producer owes the loop a turn.
+
+        Raises:
+            StreamClosed: The stream has ended.
+            BodyNotAllowed: The head's status forbids a body.
+            UnsupportedItem, NotSerializable, InvalidField: The item has no bytes on this wire.
+        """
+        if self.ending is not None:
+            raise StreamClosed(f"this stream has ended: {self.ending}")
+        data = self.encoder.item(item)
+        outbox = self.outbox
+        if data:
+            if not self.head.is_committed:
+                data = self._commit() + data
+            outbox.put(data)
+            self.stats.events += 1
+            if self._options.idle_timeout is not None:
+                self._last_item = self._clock.now()
+        return outbox.owes_turn
+
+    def put_unasked(self, item: Any) -> Capacity:
+        """Take one item from a caller that may or may not wait; return what it may await.
+
+        Raises:
+            Overflow: The bound is reached and earlier calls were not awaited.
+            StreamClosed: The stream has ended.
+        """
+        if self.ending is not None:
+            raise StreamClosed(f"this stream has ended: {self.ending}")
+        data = self.encoder.item(item)
+        if data:
+            if not self.head.is_committed:
+                data = self._commit() + data
+            self.outbox.put_unasked(data)
+            self.stats.events += 1
+            if self._options.idle_timeout is not None:
+                self._last_item = self._clock.now()
+        return self.capacity
+
+    def commit(self) -> None:
+        """Let the head leave now, before there is an item."""
+        if self.head.is_committed or self.ending is not None:
+            return
+        if self.head.allows_body:
+            # Some servers hold the head until a byte of the body: a comment, where there is one.
+            self.outbox.put(self.encoder.control("open") + self._commit())
+        else:
+            self.head.commit()
+            self.outbox.put(b"")
+
+    def _commit(self) -> bytes:
+        """Freeze the head; return what stands before everything else."""
+        if not self.head.allows_body:
+            raise BodyNotAllowed(self.head.status)
+        self.head.commit()
+        return self.encoder.open()
+
+    # --- running
+
+    async def run(self, producer: Producer, context: Context) -> Ending:
+        """Carry everything ``producer`` makes to the sink; return how it ended.
+
+        ``producer`` runs in ``context``, in a task of its own. When this returns or raises, it
+        has finished, or had ``cleanup_timeout`` seconds to.
+
+        Raises:
+            Exception: The producer's own error, while the head was not committed, or with
+                ``throw``.
+            asyncio.CancelledError: The host cancelled us; the producer was stopped first.
+        """
+        self._host = asyncio.current_task()
+        enroll(self)
+        self._sink.watch(self._left)  # before the producer: a reader already gone starts nothing
+        self._producer = asyncio.get_running_loop().create_task(
+            self._produce(producer), context=context
+        )
+        self._arm()
+        try:
+            await self._write_all()
+        finally:
+            for timer in self._timers.values():
+                timer.cancel()
+            withdraw(self)
+            try:
+                await self._settle(producer)
+            finally:
+                self._sink.unwatch()
+        return self._conclude()
+
+    def _conclude(self) -> Ending:
+        ending = self.ending or Ending.COMPLETED
+        if self._error is not None and (not self.head.is_committed or self._options.throw):
+            raise self._error
+        return ending
+
+    async def _produce(self, producer: Producer) -> None:
+        self._started = True
+        try:
+            if self._around:
+                await self._produce_around(producer, self._around)
+            else:
+                await producer.produce(self)
+                self._finish(Ending.COMPLETED)
+        except asyncio.CancelledError as exc:
+            if self.ending is None:  # nobody of ours cancelled it: it is the source's own
+                self._fail(exc)
+        except BaseException as exc:
+            self._fail(exc)
+            if not isinstance(exc, Exception):
+                raise
+
+    async def _produce_around(
+        self, producer: Producer, around: list[AbstractAsyncContextManager[Any]]
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            for manager in around:
+                await stack.enter_async_context(manager)
+            try:
+                await producer.produce(self)
+            except BaseException as exc:
+                if self.ending is None:
+                    self._fail(exc)
+                    await self.outbox.flushed()
+                raise
+            self._finish(Ending.COMPLETED)
+            await self.outbox.flushed()
+
+    async def _write_all(self) -> None:
+        try:
+            await self._write()
+        except ClientDisconnected:
+            self._left()
+        except asyncio.CancelledError:
+            if self._breaking_off and self._host is not None:
+                self._host.uncancel()  # it was ours: the reader did not take its last words
+                return
+            # The host ends us without saying that the reader left: it is shutting down.
+            self.stop(Ending.SHUTDOWN)
+            await self._last_words()
+            raise
+        except BaseException:
+            self.stop(Ending.ERROR)
+            raise
+
+    async def _write(self) -> None:
+        outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
+        while True:
+            await outbox.ready()
+            if self.ending is Ending.DISCONNECTED:
+                return
+            ended = outbox.is_ended  # then nothing follows what is taken now
+            if not self._opened:
+                if not self.head.is_committed:
+                    return  # it failed before the commit: the host renders it
+                self._opened = True
+                await sink.open(self.head)
+            data = outbox.take()
+            final = ended and not self._breaking_off
+            if data or final:
+                await sink.write(data, not final)
+                self._last_write = now()
+                stats.bytes += len(data)
+                if stats.first_byte is None and data:
+                    stats.first_byte = self._last_write - self._began
+            outbox.release()
+            if ended:
+                self._written = True
+                return
+
+    async def _last_words(self) -> None:
+        """Try to write what is left; a host that cancels again does not want it."""
+        try:
+            await self._write()
+        except (asyncio.CancelledError, ClientDisconnected):
+            logger.debug("the host took no last words")
+
+    async def _settle(self, producer: Producer) -> None:
+        task = self._producer
+        assert task is not None
+        self.outbox.discard()  # nothing is written any more; whoever waits for that goes on
+        if self.ending is None:
+            self.stop(Ending.CLOSED)
+        timeout = self._options.cleanup_timeout
+        await settle(task, timeout, "the producer's cleanup", self._clock)
+        if not self._started:
+            cleanup = asyncio.get_running_loop().create_task(producer.discard())
+            await settle(cleanup, timeout, "closing the unopened source", self._clock)
+
+    # --- the ways to end
+
+    def _finish(self, ending: Ending) -> None:
+        """End in good order, after what was put."""
+        if self.ending is not None:
+            return
+        words = self._words(ending)
+        if words is None:
+            self._break_off()
+            return
+        if not self.head.is_committed:
+            if self.head.allows_body:
+                words = self._commit() + words
+            else:
+                self.head.commit()
+        self.ending = ending
+        if words or not self.stats.events:
+            self.outbox.put(words)
+        self.outbox.end()
+
+    def _words(self, ending: Ending) -> bytes | None:
+        if ending in _ALWAYS_ERRORS:
+            return None
+        return self.encoder.close(ending) if self.head.allows_body else b""
+
+    def _fail(self, error: BaseException) -> None:
+        """The producer raised: one error event, or the head's own status."""
+        if error is self._error:
+            return
+        if self.ending is not None:
+            if not isinstance(error, StreamClosed):
+                report(error, "the producer's cleanup failed")
+            return
+        self._error = error
+        self.ending = Ending.ERROR
+        if self.head.is_committed:
+            if self._options.throw:
+                self._breaking_off = True
+            else:
+                report(error, "a stream failed")
+                self._put_error(error)
+        self.outbox.end()
+
+    def _put_error(self, error: BaseException) -> None:
+        words = self.encoder.error(problem_of(error, self._options.scrub))
+        if words is None:
+            self._breaking_off = True
+        else:
+            self.outbox.put(words)
+
+    def stop(self, ending: Ending) -> None:
+        """End the stream from outside: the producer is cancelled, its cleanup runs.
+
+        The first word wins; later ones are ignored.
+        """
+        if self.ending is not None:
+            return
+        if ending is Ending.DISCONNECTED:
+            self.ending = ending
+            self.outbox.discard()
+            self.outbox.end()
+        elif ending is Ending.ERROR:
+            self.ending = ending
+        else:
+            self._say_goodbye(ending)
+        if self._producer is not None:
+            self._producer.cancel()
+
+    def _say_goodbye(self, ending: Ending) -> None:
+        words = self._words(ending)
+        if words is not None:
+            self._finish(ending)
+            return
+        status, detail = _GOODBYES.get(ending, (500, None))
+        error = HttpError(status, detail=detail)
+        self.ending = ending
+        if self.head.is_committed:
+            self._put_error(error)
+        else:
+            self._error = error
+        self.outbox.end()
+
+    def _break_off(self) -> None:
+        self.ending = Ending.ERROR
+        self._breaking_off = True
+        self.outbox.end()
+
+    def _left(self) -> None:
+        if self.ending is None:
+            self.stop(Ending.DISCONNECTED)
+        elif not self._written:  # it had ended, but not for this reader
+            self.ending = Ending.DISCONNECTED
+            self.outbox.discard()
+
+    def shut_down(self) -> None:
+        """The process is going away: end within the grace (``Stoppable``)."""
+        now = self._clock.now()
+        if self._options.on_shutdown == "drain":
+            self._timers["drain"] = self._clock.call_at(now + GRACE, self.stop, Ending.SHUTDOWN)
+            self._timers["abort"] = self._clock.call_at(now + GRACE * 1.25, self._abort)
+        else:
+            self.stop(Ending.SHUTDOWN)
+            self._timers["abort"] = self._clock.call_at(now + GRACE, self._abort)
+
+    def _abort(self) -> None:
+        """The reader takes nothing: break off, or the process never ends."""
+        self.stop(Ending.SHUTDOWN)
+        if self._host is not None and not self._breaking_off:
+            self._breaking_off = True
+            self._host.cancel()
+
+    # --- time
+
+    def _arm(self) -> None:
+        options, now = self._options, self._began
+        if options.keep_alive is not None:
+            self._timer("keep_alive", now + options.keep_alive, self._keep_alive)
+        if options.commit == "start":
+            self.commit()
+        elif options.commit != "first":
+            self._timer("commit", now + options.commit, self.commit)
+        if options.timeout is not None:
+            self._timer("timeout", now + options.timeout, self.stop, Ending.TIMEOUT)
+        if options.idle_timeout is not None:
+            self._timer("idle", now + options.idle_timeout, self._check_idle)
+
+    def _timer(self, name: str, when: float, callback: Callable[..., object], *args: Any) -> None:
+        self._timers[name] = self._clock.call_at(when, callback, *args)
+
+    def _keep_alive(self) -> None:
+        """Re-armed lazily: a busy stream costs one timer per idle time, not per event."""
+        interval = self._options.keep_alive
+        if self.ending is not None or interval is None or not self.head.allows_body:
+            return
+        now = self._clock.now()
+        due = self._last_write + interval
+        if now >= due:
+            due = now + interval
+            if self.outbox.is_idle:  # else the reader has enough to read
+                data = self.encoder.keep_alive()
+                self.outbox.put(data if self.head.is_committed else data + self._commit())
+                self.stats.keep_alives += 1
+        self._timer("keep_alive", due, self._keep_alive)
+
+    def _check_idle(self) -> None:
+        limit = self._options.idle_timeout
+        assert limit is not None
+        due = self._last_item + limit
+        if self._clock.now() >= due:
+            self.stop(Ending.TIMEOUT)
+        else:
+            self._timer("idle", due, self._check_idle)

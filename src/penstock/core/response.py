@@ -1,0 +1,258 @@
+"""An answer that has not left yet: a body that is there, or a stream.
+
+Lives here: what a handler returns, the hooks around it, and how it is sent into a sink.
+Stays out: what the sink is (the hosts), and who made it (``app/``, the faces).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
+from typing import Any, TypeAlias
+
+from penstock.core.ending import Ending
+from penstock.core.format import Format
+from penstock.core.head import Head
+from penstock.core.options import StreamKeywords, StreamOptions
+from penstock.core.producer import Producer
+from penstock.core.pump import Pump
+from penstock.core.settle import settle
+from penstock.core.sink import Sink, Stats
+from penstock.errors import Problem, StreamError
+from penstock.formats._json import dumps
+from penstock.types import HeaderValues
+
+__all__ = ("OnFinish", "Response", "Streaming", "problem_response", "stream_head")
+
+logger = logging.getLogger("penstock")
+
+# Seconds that all on_finish callbacks of a response may take.
+_FINISH_TIMEOUT = 30.0
+
+OnFinish: TypeAlias = Callable[[Ending], Awaitable[None] | None]
+
+
+class Response:
+    """An answer whose body is there.
+
+    Args:
+        body: bytes as they are; str as UTF-8 text; a mapping or list as JSON; None for no body.
+        status: HTTP status.
+        headers: Header name to value, list of values, or None to remove a default.
+        content_type: Names the body; by default what its Python type suggests.
+
+    Raises:
+        InvalidOption, InvalidField: A status or header that cannot be sent.
+        NotSerializable: A body that JSON cannot carry.
+    """
+
+    def __init__(
+        self,
+        body: str | bytes | Mapping[str, Any] | list[Any] | None = None,
+        status: int = 200,
+        headers: HeaderValues | None = None,
+        *,
+        content_type: str | None = None,
+    ) -> None:
+        self.head = Head(status)
+        self.body, default_type = _to_bytes(body)
+        if content_type or default_type:
+            self.head.headers["content-type"] = content_type or default_type
+        if headers:
+            self.head.headers.apply(headers)
+        self.ending: Ending | None = None
+        self.stats = Stats()
+        # What answers instead, when it fails before the commit; None: the host is told.
+        self.render_error: Callable[[BaseException], Response] | None = None
+        self._on_finish: list[OnFinish] = []
+        self._around: list[AbstractAsyncContextManager[Any]] = []
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self.head.status
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is produced while it is sent."""
+        return False
+
+    def on_finish(self, callback: OnFinish) -> None:
+        """Call ``callback(ending)`` after the last byte and all cleanup, in order of adding."""
+        self._on_finish.append(callback)
+
+    def around(self, manager: AbstractAsyncContextManager[Any]) -> None:
+        """Enter ``manager`` before the first item and leave it after the last byte.
+
+        Both happen in the task that produces the body, so its context variables are seen there.
+        """
+        self._around.append(manager)
+
+    async def finished(self) -> Ending:
+        """Return how the response ended, once it has.
+
+        Raises:
+            StreamError: It has not been sent yet. Waiting for that inside a middleware would
+                wait for oneself: use ``on_finish`` there.
+        """
+        if self.ending is None:
+            raise StreamError(
+                "the response is sent after the middleware that awaits it has returned; "
+                "use response.on_finish(callback)"
+            )
+        return self.ending
+
+    async def send(self, sink: Sink, *, head_only: bool = False) -> Ending:
+        """Send the response into ``sink``; return how it ended, after its hooks have run.
+
+        Raises:
+            Exception: What the producer raised before the head was committed.
+        """
+        ending = Ending.SHUTDOWN  # what it is when the host cancels us
+        try:
+            ending = await self._send(sink, head_only)
+        except Exception as exc:
+            ending = Ending.ERROR
+            if self.render_error is None or self.head.is_committed:
+                raise
+            answer = self.render_error(exc)
+            self.head = answer.head
+            await answer._send(sink, head_only)
+        finally:
+            self.ending = self._ended() or ending
+            if self._on_finish:
+                finish = asyncio.get_running_loop().create_task(self._finish(self.ending))
+                await settle(finish, _FINISH_TIMEOUT, "an on_finish callback")
+        return self.ending
+
+    def _ended(self) -> Ending | None:
+        """How the stream says that it ended, where there is one."""
+        return None
+
+    async def _send(self, sink: Sink, head_only: bool) -> Ending:
+        self._complete_head()
+        self.head.commit()
+        await sink.open(self.head)
+        body = self.body if self.head.allows_body and not head_only else b""
+        await sink.write(body, False)
+        self.stats.bytes = len(body)
+        return Ending.COMPLETED
+
+    def _complete_head(self) -> None:
+        headers = self.head.headers
+        if self.head.status in (204, 304):
+            # RFC 9110, 8.6: no Content-Length in a 204; in a 304 it would speak of another body.
+            headers.pop("content-type")
+            headers.pop("content-length")
+        elif "content-length" not in headers:
+            length = len(self.body) if self.head.allows_body else 0
+            headers["content-length"] = str(length)
+
+    async def _finish(self, ending: Ending) -> None:
+        for callback in self._on_finish:
+            try:
+                result = callback(ending)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception:
+                logger.exception("an on_finish callback failed")
+
+
+class Streaming(Response):
+    """An answer whose body is produced while it is sent.
+
+    Args:
+        producer: What makes the items.
+        format: How they are written.
+        options: How the stream flows and ends.
+        head: Status and headers; changeable until the commit.
+        end_mark: It is one answer that finishes, so a reader may be told not to ask again.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        format: Format,
+        options: StreamOptions,
+        head: Head,
+        *,
+        end_mark: bool,
+    ) -> None:
+        super().__init__()
+        self.head = head
+        self.format, self.options = format, options
+        self._producer, self._end_mark = producer, end_mark
+        # As of now: a middleware may reset its variables before the producer runs.
+        self._context = copy_context()
+        self._pump: Pump | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        return True
+
+    @property
+    def pump(self) -> Pump | None:
+        """The running stream; None before it is sent."""
+        return self._pump
+
+    def stop(self, ending: Ending = Ending.STOPPED) -> None:
+        """End the stream in good order; harmless when it has ended."""
+        if self._pump is not None:
+            self._pump.stop(ending)
+
+    def _ended(self) -> Ending | None:
+        return self._pump.ending if self._pump is not None else None
+
+    async def _send(self, sink: Sink, head_only: bool) -> Ending:
+        if head_only or not self.head.allows_body:
+            return await self._send_head(sink)
+        encoder = self.format.encoder(end_mark=self._end_mark)
+        self._pump = Pump(self.head, encoder, sink, self.options, self._around)
+        self.stats = self._pump.stats
+        return await self._pump.run(self._producer, self._context)
+
+    async def _send_head(self, sink: Sink) -> Ending:
+        await self._producer.discard()
+        self.head.commit()
+        await sink.open(self.head)
+        await sink.write(b"", False)
+        return Ending.COMPLETED
+
+
+def stream_head(format: Format, keywords: StreamKeywords, head: Head | None = None) -> Head:
+    """Return the head of a stream: the format's defaults under what is already set or given."""
+    head = head if head is not None else Head()
+    if "status" in keywords:
+        head.status = keywords["status"]
+    defaults: dict[str, Any] = {"content-type": format.content_type, **format.headers}
+    for name, value in defaults.items():
+        if name not in head.headers and value is not None:
+            head.headers.apply({name: value})
+    if keywords.get("content_type"):
+        head.headers["content-type"] = keywords["content_type"]
+    if keywords.get("headers"):
+        head.headers.apply(keywords["headers"])
+    return head
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``{"errors": [...]}`` as JSON under the problem's own status."""
+    response = Response(problem.to_dict(), problem.status)
+    response.head.headers["cache-control"] = "no-store"
+    for name, value in (headers or {}).items():
+        response.head.headers[name] = value
+    return response
+
+
+def _to_bytes(body: Any) -> tuple[bytes, str | None]:
+    if body is None:
+        return b"", None
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body), "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(), "text/plain; charset=utf-8"
+    return dumps(body), "application/json"

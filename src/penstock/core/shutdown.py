@@ -1,0 +1,127 @@
+"""Telling open streams that the process is going away.
+
+Lives here: who is open, and one signal hook that chains to what was there. No server's class is
+touched: uvicorn keeps open streams alive until they end by themselves, so somebody must tell them.
+
+The hook is installed from the main thread at the first stream. Hosts that never reach that point
+(a WSGI server's thread pool) call ``penstock.shutdown()`` themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Protocol
+
+__all__ = ("GRACE", "Stoppable", "enroll", "hook_signals", "shutdown", "withdraw")
+
+logger = logging.getLogger("penstock")
+
+# What open streams get to end by themselves (drain) or to write their last words, in seconds.
+GRACE = 2.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stoppable(Protocol):
+    """Something open that ends when told."""
+
+    def shut_down(self) -> None:
+        """End in good order within the grace; called on the loop it was enrolled from."""
+
+
+_open: dict[asyncio.AbstractEventLoop, set[Stoppable]] = {}
+_lock = threading.Lock()
+_chained: dict[int, Any] = {}  # signal number to the handler that was there
+
+
+def enroll(stream: Stoppable) -> None:
+    """Keep ``stream`` told of a shutdown until it withdraws; called on its loop."""
+    loop = asyncio.get_running_loop()
+    streams = _open.get(loop)
+    if streams is None:
+        with _lock:
+            for closed in [other for other in _open if other.is_closed()]:
+                del _open[closed]
+            streams = _open.setdefault(loop, set())
+        hook_signals()  # per loop: a server started anew has set handlers anew
+    streams.add(stream)
+
+
+def withdraw(stream: Stoppable) -> None:
+    """``stream`` has ended."""
+    loop = asyncio.get_running_loop()
+    streams = _open.get(loop)
+    if streams is not None:
+        streams.discard(stream)
+
+
+def shutdown() -> None:
+    """Tell every open stream of this process to end: its reader gets the last words.
+
+    Returns at once; callable from any thread and from a signal handler. For hosts whose signals
+    never reach this process's main thread.
+    """
+    with _lock:
+        loops = list(_open)
+    for loop in loops:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_stop_all, loop)
+
+
+def _stop_all(loop: asyncio.AbstractEventLoop) -> None:
+    for stream in list(_open.get(loop, ())):
+        try:
+            stream.shut_down()
+        except Exception:
+            logger.exception("a stream failed to shut down")
+
+
+def hook_signals() -> None:
+    """Install the hook, when this is the main thread; harmless when it is there already."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        previous = signal.getsignal(number)
+        # None: installed from C, cannot be chained to. SIG_IGN: somebody wants it ignored.
+        if previous in (None, signal.SIG_IGN, _on_signal):
+            continue
+        _chained[number] = previous
+        signal.signal(number, _on_signal)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    shutdown()
+    previous = _chained.get(number)
+    if callable(previous):
+        previous(number, frame)
+    elif previous == signal.SIG_DFL:
+        # The default is to die at once: after the drain, then. A second signal does not wait.
+        signal.signal(number, signal.SIG_DFL)
+        _when_drained(lambda: os.kill(os.getpid(), number))
+
+
+def _when_drained(then: Callable[[], None]) -> None:
+    def wait() -> None:
+        deadline = threading.Event()
+        for _ in range(int(GRACE * 20) + 10):
+            if not any(_open.values()):
+                break
+            deadline.wait(0.05)
+        then()
+
+    threading.Thread(target=wait, name="penstock-drain", daemon=True).start()
+
+
+def _forget() -> None:
+    """After a fork: the parent's streams are not the child's."""
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

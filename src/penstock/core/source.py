@@ -1,0 +1,109 @@
+"""What a stream can be made of, opened into one async iterator and surely closed.
+
+Lives here: iterables, awaitables, context managers and callables of them, resolved in the task
+that will read them. Stays out: threads (``threads.py``) and what the items mean.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from typing import Any
+
+from penstock.core.threads import in_thread
+
+__all__ = ("check_source", "discard", "open_source")
+
+logger = logging.getLogger("penstock")
+
+
+def check_source(source: Any) -> None:
+    """Refuse at once what can never be a source.
+
+    Raises:
+        TypeError: It is text, bytes, a mapping, or nothing that can be iterated.
+    """
+    if isinstance(source, (str, bytes, bytearray, Mapping)):
+        raise TypeError(
+            f"a source is an iterable of items, got one {type(source).__name__}: "
+            "wrap it in a list to send it as a single item"
+        )
+    if isinstance(source, type) or not (
+        callable(source)
+        or any(
+            hasattr(source, name)
+            for name in ("__aiter__", "__iter__", "__await__", "__aenter__", "__enter__")
+        )
+    ):
+        raise TypeError(
+            f"a source is an async or sync iterable, an awaitable, a context manager, or a "
+            f"zero-argument callable of one; got {source!r}"
+        )
+
+
+async def open_source(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
+    """Return an iterator over ``source``; leaving ``stack`` closes everything it opened.
+
+    Raises:
+        TypeError: What a callable, an awaitable or a context manager gave is no source.
+    """
+    while True:
+        check_source(source)
+        if isinstance(source, AbstractAsyncContextManager):
+            entered = await stack.enter_async_context(source)
+            if entered is not source:
+                source = entered
+                continue
+        if hasattr(source, "__aiter__"):
+            return _aiterate(source, stack)
+        if hasattr(source, "__await__"):  # before __iter__: a Future has both
+            source = await source
+        elif isinstance(source, (list, tuple, range)):
+            return _each(source)
+        elif hasattr(source, "__iter__") or isinstance(source, AbstractContextManager):
+            return await stack.enter_async_context(in_thread(source))
+        else:
+            source = source()
+
+
+def _aiterate(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
+    iterator: AsyncIterator[Any] = source.__aiter__()
+    if iterator is not source and hasattr(source, "aclose"):
+        stack.push_async_callback(source.aclose)
+    if hasattr(iterator, "aclose"):
+        stack.push_async_callback(_aclose, iterator)
+    return iterator
+
+
+async def _aclose(iterator: Any) -> None:
+    try:
+        await iterator.aclose()
+    except RuntimeError:
+        # It yielded once more instead of ending; the second time it must.
+        logger.warning("%r yielded while it was being closed; closing it again", iterator)
+        await iterator.aclose()
+
+
+async def _each(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
+
+
+async def discard(source: Any) -> None:
+    """Close a source that was never opened, so that nothing it holds stays open.
+
+    A coroutine that is never awaited, a provider's stream that was opened before it came here.
+    """
+    if inspect.iscoroutine(source):
+        source.close()
+        return
+    close: Callable[[], Awaitable[None] | None] | None = getattr(
+        source, "aclose", getattr(source, "close", None)
+    )
+    if close is None or callable(source) or isinstance(source, type):
+        return
+    closing = close()
+    if inspect.isawaitable(closing):
+        await closing
