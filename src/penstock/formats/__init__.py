@@ -10,6 +10,7 @@ from __future__ import annotations
 from penstock.formats._items import END_ID
 from penstock.formats._registry import UNSET, NamedFormat, Unset, get_format
 from penstock.formats.ndjson import Ndjson, format_ndjson
+from penstock.formats.ndjson_decoder import NdjsonDecoder
 from penstock.formats.sse import Sse, format_sse
 from penstock.formats.sse_decoder import SseDecoder
 from penstock.formats.text import Text
@@ -19,6 +20,7 @@ __all__ = (
     "UNSET",
     "NamedFormat",
     "Ndjson",
+    "NdjsonDecoder",
     "Sse",
     "SseDecoder",
     "Text",

@@ -7,13 +7,12 @@ Stays out: text, bytes, and what to do about a value that has no form (``_json``
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time
-from decimal import Decimal
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from penstock.chunk import Chunk
 
@@ -42,7 +41,7 @@ def to_builtin(value: Any) -> Any:
         return value.value
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, (UUID, Decimal)):
+    if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
         return str(value)
     for builtin, exact in _EXACT:
         if isinstance(value, builtin):
@@ -52,6 +51,15 @@ def to_builtin(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value.items())
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _is_a(value: object, module: str, name: str) -> bool:
+    """Whether ``value`` is of the class ``module.name``.
+
+    Without importing it, which is paid in every cold start: while nobody has, there are none.
+    """
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
 
 
 def _from_model(value: Any) -> Any:
