@@ -23,6 +23,7 @@ from penstock._version import __version__
 if TYPE_CHECKING:
     from penstock.app.context import Context
     from penstock.app.endpoint import Endpoint, endpoint
+    from penstock.app.middleware import access_log, request_id, time_limit
     from penstock.app.stream import Stream
     from penstock.core.ending import Ending
     from penstock.core.head import Head
@@ -93,10 +94,13 @@ _EXPORTS = {
     "TransportError": "penstock.errors",
     "UnsupportedItem": "penstock.errors",
     "UsageError": "penstock.errors",
+    "access_log": "penstock.app.middleware",
     "endpoint": "penstock.app.endpoint",
     "format_ndjson": "penstock.formats",
     "format_sse": "penstock.formats",
+    "request_id": "penstock.app.middleware",
     "shutdown": "penstock.core.shutdown",
+    "time_limit": "penstock.app.middleware",
 }
 
 __all__ = (
@@ -133,10 +137,13 @@ __all__ = (
     "UnsupportedItem",
     "UsageError",
     "__version__",
+    "access_log",
     "endpoint",
     "format_ndjson",
     "format_sse",
+    "request_id",
     "shutdown",
+    "time_limit",
 )
 
 

@@ -37,6 +37,11 @@ def check_retry(value: int) -> None:
         raise InvalidField("retry", value, "a whole number of milliseconds, 0 or more")
 
 
+# Names that passed: a stream has few of them and sends each often.
+_MAX_CHECKED = 1024
+_checked_names: set[str] = set()
+
+
 @dataclass(slots=True, init=False, eq=True)
 class Event:
     """One event to send.
@@ -70,8 +75,10 @@ class Event:
         retry: int | None = None,
         comment: str | None = None,
     ) -> None:
-        if event is not None:
+        if event is not None and (event.__class__ is not str or event not in _checked_names):
             check_line("event", event)
+            if len(_checked_names) < _MAX_CHECKED:
+                _checked_names.add(event)
         if id is not None:
             if type(id) is int:
                 id = str(id)

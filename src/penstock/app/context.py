@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from penstock.core.format import Format
 from penstock.core.head import Head
@@ -17,7 +17,7 @@ from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Emit, Producer, Reading, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
-from penstock.types import Scope
+from penstock.types import Scope, Source
 
 __all__ = ("Context",)
 
@@ -70,7 +70,7 @@ class Context(Request):
 
     def sse(
         self,
-        write: Callable[[Emit], Awaitable[None] | None] | Any,
+        write: Callable[[Emit], Awaitable[None] | None] | Source,
         **keywords: Unpack[StreamKeywords],
     ) -> Streaming:
         """Return a server-sent events answer that ``write(emit)`` writes.
@@ -84,12 +84,12 @@ class Context(Request):
             ``async def produce(emit): await emit({"delta": "hi"}, "token")``
         """
         if _takes_emit(write):
-            return self._stream(Writing(write), "sse", keywords, end_mark=False)
+            return self._stream(Writing(cast(Any, write)), "sse", keywords, end_mark=False)
         return self._stream(Reading(write), "sse", keywords, end_mark=True)
 
     def stream(
         self,
-        source: Any,
+        source: Source,
         format: str | Format = "text",
         **keywords: Unpack[StreamKeywords],
     ) -> Streaming:

@@ -6,7 +6,7 @@ Lives here: the class users construct, and its ways out. Stays out: what a strea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Unpack
+from typing import Unpack
 
 from penstock.asgi import respond
 from penstock.core.ending import Ending
@@ -15,7 +15,8 @@ from penstock.core.memory import MemorySink
 from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Reading
 from penstock.core.response import Streaming, stream_head
-from penstock.types import Receive, Scope, Send
+from penstock.errors import StreamError
+from penstock.types import Receive, Scope, Send, Source
 from penstock.wsgi import Environ, StartResponse, WsgiApp
 
 __all__ = ("Stream",)
@@ -39,7 +40,7 @@ class Stream(Streaming):
     """
 
     def __init__(
-        self, source: Any, format: str | Format = "sse", **keywords: Unpack[StreamKeywords]
+        self, source: Source, format: str | Format = "sse", **keywords: Unpack[StreamKeywords]
     ) -> None:
         chosen, options = resolve(format, keywords)
         head = stream_head(chosen, keywords)
@@ -62,7 +63,10 @@ class Stream(Streaming):
 
         Raises:
             Exception: What the source raised before its first item.
+            StreamError: It broke off later, on a wire that has no error event.
         """
         sink = MemorySink()
-        await self.send(sink)
+        ending = await self.send(sink)
+        if not sink.is_complete:
+            raise StreamError(f"the stream broke off: {ending}")
         return sink.body

@@ -234,7 +234,7 @@ def _cookie(name: str, value: str, attributes: dict[str, str | int | bool | None
             continue
         if isinstance(attribute, str) and any(char in attribute for char in ";\r\n\0"):
             raise InvalidField(f"cookie {key}", attribute, "free of ';' and line ends")
-        morsel[key] = attribute  # type: ignore[assignment]  # Morsel writes ints and flags too
+        morsel[key] = attribute  # ints and flags too: Morsel writes them
     try:
         morsel.set(name, *SimpleCookie().value_encode(value))
     except CookieError as exc:

@@ -35,9 +35,8 @@ class Outbox:
     """
 
     __slots__ = (
-        "_burst",
-        "_count",
         "_ended",
+        "_first",
         "_max_bytes",
         "_max_events",
         "_past",
@@ -52,24 +51,26 @@ class Outbox:
     def __init__(self, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS) -> None:
         self._max_bytes, self._max_events = max_bytes, max_events
         self._pending: list[bytes] = []
-        self._size = self._count = 0  # held: pending and taken
-        self._taken: tuple[int, int] = (0, 0)
+        self._taken = 0  # events the writer has taken and not yet written
+        self._size = 0  # bytes held: pending and taken
+        self._first = True
         self._ended = False
         self._writer: asyncio.Future[None] | None = None
         self._room: list[asyncio.Future[None]] = []  # producers that wait for capacity
         self._past = 0  # writes let past the bound for the sake of those waiters
-        self._burst = _TURN_EVENTS  # the first event owes a turn: its byte must not be late
         self._turn_began = 0.0
 
     @property
     def is_full(self) -> bool:
         """Whether the bound is reached."""
-        return self._size >= self._max_bytes or self._count >= self._max_events
+        return (
+            self._size >= self._max_bytes or len(self._pending) + self._taken >= self._max_events
+        )
 
     @property
     def is_idle(self) -> bool:
         """Whether all that was put is written."""
-        return not self._count
+        return not self._pending and not self._taken
 
     @property
     def is_ended(self) -> bool:
@@ -80,28 +81,33 @@ class Outbox:
     def owes_turn(self) -> bool:
         """Whether the producer should let the loop run before it makes more."""
         return (
-            self._burst >= _TURN_EVENTS
+            len(self._pending) >= _TURN_EVENTS
             or self._size >= self._max_bytes
-            or self._count >= self._max_events
             or monotonic() - self._turn_began > _TURN_SECONDS
         )
 
     # --- the producer's side
 
-    def put(self, data: bytes) -> None:
-        """Add one event's bytes; never waits."""
+    def put(self, data: bytes) -> bool:
+        """Add one event's bytes; never waits. Return whether the producer owes the loop a turn."""
         pending = self._pending
         if not pending:  # the writer has been here since the last one: a new turn
-            if self._burst < _TURN_EVENTS:
-                self._burst = 0
             self._turn_began = monotonic()
             writer = self._writer
             if writer is not None and not writer.done():
                 writer.set_result(None)
         pending.append(data)
         self._size += len(data)
-        self._count += 1
-        self._burst += 1
+        if self._first:
+            self._first = False
+            self._turn_began = 0.0  # the first byte must not wait for a second event
+            return True
+        # owes_turn, in line: this is the hottest place there is.
+        return (
+            len(pending) >= _TURN_EVENTS
+            or self._size >= self._max_bytes
+            or monotonic() - self._turn_began > _TURN_SECONDS
+        )
 
     def put_unasked(self, data: bytes) -> None:
         """Add one event for a caller that may not wait afterwards.
@@ -113,7 +119,7 @@ class Outbox:
             # Every caller that does wait lets one other past: they wait at the same time.
             if self._past >= len(self._room):
                 raise Overflow(
-                    f"{self._count} events, {self._size} bytes are waiting for a slow reader; "
+                    f"{len(self._pending) + self._taken} events, {self._size} bytes are waiting for a slow reader; "
                     "await what emit(), push() or write() returns"
                 )
             self._past += 1
@@ -121,7 +127,7 @@ class Outbox:
 
     async def turn(self) -> None:
         """Let the loop run; when the bound is reached, until there is room."""
-        self._burst = 0
+        self._turn_began = monotonic()
         if not self.is_full:
             await asyncio.sleep(0)
             return
@@ -142,13 +148,12 @@ class Outbox:
     def discard(self) -> None:
         """Drop all that is held: nobody reads it."""
         self._pending = []
-        self._size = self._count = 0
-        self._taken = (0, 0)
+        self._size = self._taken = 0
         self._wake_producers()
 
     async def flushed(self) -> None:
         """Return when all that was put is written, or dropped."""
-        while self._count:
+        while not self.is_idle:
             room = asyncio.get_running_loop().create_future()
             self._room.append(room)
             await room
@@ -165,22 +170,19 @@ class Outbox:
         finally:
             self._writer = None
 
-    def take(self) -> bytes:
-        """Return all that is there, joined: one write."""
-        pending = self._pending
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        self._taken = (len(data), len(pending))
-        self._pending = []
-        return data
+    def take(self) -> tuple[bytes, int]:
+        """Return all that is there, joined: one write; and how many events it is."""
+        pending, self._pending = self._pending, []
+        self._taken = len(pending)
+        return (pending[0] if len(pending) == 1 else b"".join(pending)), len(pending)
 
-    def release(self) -> None:
-        """What was taken is written."""
-        size, count = self._taken
-        self._size -= size
-        self._count -= count
-        self._taken = (0, 0)
-        if self._room and not self.is_full:
-            self._wake_producers()
+    def release(self, size: int) -> None:
+        """What was taken, ``size`` bytes, is written."""
+        if self._taken:  # else it was discarded meanwhile
+            self._taken = 0
+            self._size -= size
+            if self._room and not self.is_full:
+                self._wake_producers()
 
     def _wake_producers(self) -> None:
         room, self._room, self._past = self._room, [], 0

@@ -60,13 +60,17 @@ class Pump:
         "_began",
         "_breaking_off",
         "_clock",
+        "_committed",
+        "_encode",
         "_error",
         "_host",
         "_last_item",
         "_last_write",
+        "_notes",
         "_opened",
         "_options",
         "_producer",
+        "_put",
         "_sink",
         "_started",
         "_timers",
@@ -89,6 +93,9 @@ class Pump:
     ) -> None:
         self.head, self.encoder = head, encoder
         self.outbox = Outbox()
+        self._encode, self._put = encoder.item, self.outbox.put
+        self._committed = head.is_committed
+        self._notes = 0  # of what waits in the outbox
         self.capacity = Capacity(self.outbox)
         self.ending: Ending | None = None
         self.stats = Stats()
@@ -113,16 +120,12 @@ class Pump:
         """
         if self.ending is not None:
             raise StreamClosed(f"this stream has ended: {self.ending}")
-        data = self.encoder.item(item)
-        outbox = self.outbox
-        if data:
-            if not self.head.is_committed:
-                data = self._commit() + data
-            outbox.put(data)
-            self.stats.events += 1
-            if self._options.idle_timeout is not None:
-                self._last_item = self._clock.now()
-        return outbox.owes_turn
+        data = self._encode(item)
+        if not data:
+            return self.outbox.owes_turn
+        if not self._committed:
+            data = self._commit() + data
+        return self._put(data)
 
     def put_unasked(self, item: Any) -> Capacity:
         """Take one item from a caller that may or may not wait; return what it may await.
@@ -133,33 +136,37 @@ class Pump:
         """
         if self.ending is not None:
             raise StreamClosed(f"this stream has ended: {self.ending}")
-        data = self.encoder.item(item)
+        data = self._encode(item)
         if data:
-            if not self.head.is_committed:
+            if not self._committed:
                 data = self._commit() + data
             self.outbox.put_unasked(data)
-            self.stats.events += 1
-            if self._options.idle_timeout is not None:
-                self._last_item = self._clock.now()
         return self.capacity
 
     def commit(self) -> None:
         """Let the head leave now, before there is an item."""
-        if self.head.is_committed or self.ending is not None:
+        if self._committed or self.ending is not None:
             return
         if self.head.allows_body:
             # Some servers hold the head until a byte of the body: a comment, where there is one.
-            self.outbox.put(self.encoder.control("open") + self._commit())
+            self._note(self.encoder.control("open") + self._commit())
         else:
+            self._committed = True
             self.head.commit()
-            self.outbox.put(b"")
+            self._note(b"")
 
     def _commit(self) -> bytes:
         """Freeze the head; return what stands before everything else."""
         if not self.head.allows_body:
             raise BodyNotAllowed(self.head.status)
+        self._committed = True
         self.head.commit()
         return self.encoder.open()
+
+    def _note(self, data: bytes) -> None:
+        """Put what is no item of the producer's."""
+        self._notes += 1
+        self._put(data)
 
     # --- running
 
@@ -195,7 +202,7 @@ class Pump:
 
     def _conclude(self) -> Ending:
         ending = self.ending or Ending.COMPLETED
-        if self._error is not None and (not self.head.is_committed or self._options.throw):
+        if self._error is not None and (not self._committed or self._options.throw):
             raise self._error
         return ending
 
@@ -256,19 +263,24 @@ class Pump:
                 return
             ended = outbox.is_ended  # then nothing follows what is taken now
             if not self._opened:
-                if not self.head.is_committed:
+                if not self._committed:
                     return  # it failed before the commit: the host renders it
                 self._opened = True
                 await sink.open(self.head)
-            data = outbox.take()
+            data, count = outbox.take()
+            items, self._notes = count - self._notes, 0
             final = ended and not self._breaking_off
             if data or final:
                 await sink.write(data, not final)
                 self._last_write = now()
-                stats.bytes += len(data)
-                if stats.first_byte is None and data:
-                    stats.first_byte = self._last_write - self._began
-            outbox.release()
+                if items:
+                    self._last_item = self._last_write
+                    stats.events += items
+                if data:
+                    stats.bytes += len(data)
+                    if stats.first_byte is None:
+                        stats.first_byte = self._last_write - self._began
+            outbox.release(len(data))
             if ended:
                 self._written = True
                 return
@@ -302,14 +314,15 @@ class Pump:
         if words is None:
             self._break_off()
             return
-        if not self.head.is_committed:
+        if not self._committed:
             if self.head.allows_body:
                 words = self._commit() + words
             else:
+                self._committed = True
                 self.head.commit()
         self.ending = ending
-        if words or not self.stats.events:
-            self.outbox.put(words)
+        if words:
+            self._note(words)
         self.outbox.end()
 
     def _words(self, ending: Ending) -> bytes | None:
@@ -327,7 +340,7 @@ class Pump:
             return
         self._error = error
         self.ending = Ending.ERROR
-        if self.head.is_committed:
+        if self._committed:
             if self._options.throw:
                 self._breaking_off = True
             else:
@@ -340,7 +353,7 @@ class Pump:
         if words is None:
             self._breaking_off = True
         else:
-            self.outbox.put(words)
+            self._note(words)
 
     def stop(self, ending: Ending) -> None:
         """End the stream from outside: the producer is cancelled, its cleanup runs.
@@ -368,7 +381,7 @@ class Pump:
         status, detail = _GOODBYES.get(ending, (500, None))
         error = HttpError(status, detail=detail)
         self.ending = ending
-        if self.head.is_committed:
+        if self._committed:
             self._put_error(error)
         else:
             self._error = error
@@ -432,7 +445,7 @@ class Pump:
             due = now + interval
             if self.outbox.is_idle:  # else the reader has enough to read
                 data = self.encoder.keep_alive()
-                self.outbox.put(data if self.head.is_committed else data + self._commit())
+                self._note(data if self._committed else data + self._commit())
                 self.stats.keep_alives += 1
         self._timer("keep_alive", due, self._keep_alive)
 

@@ -238,7 +238,8 @@ def _unquote(value: str) -> str:
 
 def _parse_multipart(content_type: str, body: bytes) -> Form:
     try:
-        from python_multipart import multipart
+        from python_multipart import create_form_parser
+        from python_multipart.exceptions import FormParserError
     except ImportError as exc:
         raise ExtraNotInstalled("forms") from exc
     fields: list[tuple[str, str]] = []
@@ -255,12 +256,12 @@ def _parse_multipart(content_type: str, body: bytes) -> Form:
 
     headers: Any = {"Content-Type": content_type.encode("latin-1")}
     try:
-        parser = multipart.create_form_parser(
+        parser = create_form_parser(
             headers, on_field, on_file, config={"MAX_MEMORY_FILE_SIZE": MAX_BODY}
         )
         parser.write(body)
         parser.finalize()
-    except multipart.FormParserError as exc:
+    except FormParserError as exc:
         raise HttpError(400, detail=f"the form is malformed: {exc}") from exc
     return Form(fields, files)
 

@@ -60,8 +60,9 @@ class Response:
     ) -> None:
         self.head = Head(status)
         self.body, default_type = _to_bytes(body)
-        if content_type or default_type:
-            self.head.headers["content-type"] = content_type or default_type
+        content_type = content_type or default_type
+        if content_type:
+            self.head.headers["content-type"] = content_type
         if headers:
             self.head.headers.apply(headers)
         self.ending: Ending | None = None
