@@ -59,7 +59,7 @@ def _is_a(value: object, module: str, name: str) -> bool:
     Without importing it, which is paid in every cold start: while nobody has, there are none.
     """
     loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(value, getattr(loaded, name))
+    return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
 
 def _from_model(value: Any) -> Any:

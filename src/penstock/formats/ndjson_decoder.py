@@ -91,10 +91,10 @@ class NdjsonDecoder:
 
     def _values(self, lines: list[bytes]) -> list[Any]:
         values = []
+        if lines and not self._line_number:
+            lines[0] = lines[0].removeprefix(_BOM)
         for line in lines:
             self._line_number += 1
-            if self._line_number == 1:
-                line = line.removeprefix(_BOM)
             if not line or line.isspace():
                 continue
             if len(line) > self._max_size:

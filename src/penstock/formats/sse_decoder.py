@@ -80,14 +80,15 @@ class SseDecoder:
             LineTooLong: A line or an event's data is past ``max_size``. Events completed before
                 it are returned first; the error comes with the next call, and all later ones.
         """
-        if self._failed:
-            raise LineTooLong(self._max_size)
-        text = self._whole_lines(self._decode(chunk))
+        self._raise_if_failed()
         events: list[ServerSentEvent] = []
-        if text:
-            self._interpret(text, events)
-        if self._failed and not events:
-            raise LineTooLong(self._max_size)
+        whole, rest = self._cut(self._decode(chunk))
+        if whole:
+            self._interpret(whole, events)
+        if rest and not self._failed:
+            self._hold(rest)
+        if not events:
+            self._raise_if_failed()
         return events
 
     def close(self) -> list[ServerSentEvent]:
@@ -96,8 +97,7 @@ class SseDecoder:
         Raises:
             LineTooLong: As ``feed``.
         """
-        if self._failed:
-            raise LineTooLong(self._max_size)
+        self._raise_if_failed()
         self._pieces, self._held = [], 0
         self._id = self._last_event_id
         self._end_block()
@@ -110,10 +110,10 @@ class SseDecoder:
         self._data_size = 0
         self._block_retry: int | None = None
 
-    def _whole_lines(self, text: str) -> str:
-        """Return the lines that ``text`` ends, each ended by LF; hold the rest."""
+    def _cut(self, text: str) -> tuple[str, str]:
+        """Return the lines that ``text`` ends, each ended by LF, and what is left of it."""
         if not text:
-            return ""  # half a character, which says nothing about the CR before it either
+            return "", ""  # half a character, which says nothing about the CR before it either
         if self._at_start:
             self._at_start = False
             text = text.removeprefix("\ufeff")
@@ -125,25 +125,26 @@ class SseDecoder:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         end = text.rfind("\n") + 1
         if not end:
-            self._hold(text)
-            return ""
+            return "", text
         self._pieces.append(text[:end])
         whole = "".join(self._pieces)
         self._pieces.clear()
         self._held = 0
-        self._hold(text[end:])
-        return whole
+        return whole, text[end:]
 
     def _hold(self, rest: str) -> None:
-        if rest:
-            self._pieces.append(rest)
-            self._held += len(rest)
-            if self._held > self._max_size:
-                self._fail()
+        self._pieces.append(rest)
+        self._held += len(rest)
+        if self._held > self._max_size:
+            self._fail()
 
     def _fail(self) -> None:
         self._failed = True
         self._pieces.clear()  # up to max_size of it, that nobody will ask for again
+
+    def _raise_if_failed(self) -> None:
+        if self._failed:
+            raise LineTooLong(self._max_size)
 
     def _interpret(self, text: str, events: list[ServerSentEvent]) -> None:
         """Take in whole lines of ``text``; add the events they complete to ``events``."""
