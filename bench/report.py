@@ -1,0 +1,222 @@
+"""What the runs found, as a table for people and as JSON for programs; and the goals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from bench.decoders import Decoded
+from bench.load import LOADS, Figures
+from bench.servers import CONTENDERS
+
+__all__ = ("Goal", "Results", "as_json", "as_text", "goals")
+
+RAW, OURS = "raw", "penstock"
+_CPU_GOALS = {"burst": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that was measured; what was not stays empty.
+
+    Attributes:
+        figures: By load, then server: one for each round, in the order of the rounds.
+        memory: By server: bytes for each idle stream.
+        absent: By server: what has to be installed.
+        decoders: By decoder.
+        imports: By module: seconds.
+    """
+
+    figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    decoders: dict[str, Decoded | str] = field(default_factory=dict)
+    imports: dict[str, float] = field(default_factory=dict)
+
+    def cpu_ratio(self, load: str, server: str) -> float | None:
+        """Return CPU per event relative to raw: the median of the rounds' own ratios."""
+        by_server = self.figures.get(load, {})
+        pairs = zip(by_server.get(server, ()), by_server.get(RAW, ()), strict=False)
+        ratios = [one.cpu / raw.cpu for one, raw in pairs]
+        return median(ratios) if ratios else None
+
+    def memory_ratio(self, server: str) -> float | None:
+        """Return memory for each idle stream, relative to raw."""
+        if RAW not in self.memory or server not in self.memory:
+            return None
+        return self.memory[server] / self.memory[RAW]
+
+    def import_ratio(self) -> float | None:
+        """Return the time of our import relative to asyncio's."""
+        if not self.imports:
+            return None
+        return self.imports[OURS] / self.imports["asyncio"]
+
+    def decoder_ratio(self) -> float | None:
+        """Return our events/s relative to httpx-sse's."""
+        ours, other = self.decoders.get(OURS), self.decoders.get("httpx-sse")
+        if not isinstance(ours, Decoded) or not isinstance(other, Decoded):
+            return None
+        return other.small / ours.small
+
+    def line_ratio(self) -> float | None:
+        """Return what a line four times as long costs our decoder: 4 is linear."""
+        ours = self.decoders.get(OURS)
+        return ours.line / ours.quarter if isinstance(ours, Decoded) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure to reach: at most ``bound``, or at least with ``at_least``."""
+
+    text: str
+    bound: float
+    measured: float | None
+    at_least: bool = False
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether it is reached; None when it was not measured."""
+        if self.measured is None:
+            return None
+        if self.at_least:
+            return self.measured >= self.bound
+        return self.measured <= self.bound
+
+
+def goals(results: Results) -> list[Goal]:
+    """Return the goals, with what was measured."""
+    return [
+        *(
+            Goal(f"{load}: CPU per event, x raw", bound, results.cpu_ratio(load, OURS))
+            for load, bound in _CPU_GOALS.items()
+        ),
+        Goal("memory per idle stream, x raw", 1.6, results.memory_ratio(OURS)),
+        Goal("decoder: events/s, x httpx-sse", 2.0, results.decoder_ratio(), at_least=True),
+        Goal("decoder: 4 times the line, x the time (4 is linear)", 6.0, results.line_ratio()),
+        Goal("import penstock, x import asyncio", 1.8, results.import_ratio()),
+    ]
+
+
+def as_text(results: Results) -> str:
+    """Return the tables and the goals."""
+    parts = [_servers(results), _memory(results), _decoders(results), _imports(results)]
+    return "\n\n".join(part for part in [*parts, _goals(results)] if part)
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """Return everything, the ratios included, as JSON values."""
+    ratios = {
+        load: {server: results.cpu_ratio(load, server) for server in by_server}
+        for load, by_server in results.figures.items()
+    }
+    measured = [{**asdict(goal), "met": goal.is_met} for goal in goals(results)]
+    return {**asdict(results), "cpu_ratios": ratios, "goals": measured}
+
+
+def _servers(results: Results) -> str:
+    if not results.figures:
+        return ""
+    head = ("load", "server", "CPU us/event", "x raw", "events/s", "first byte ms")
+    return _table(head, [*_server_lines(results)])
+
+
+def _server_lines(results: Results) -> Iterator[tuple[str, ...]]:
+    for load in LOADS:
+        if load.name not in results.figures:
+            continue
+        for who in CONTENDERS:
+            if rounds := results.figures[load.name].get(who.name):
+                yield (
+                    load.name,
+                    who.label,
+                    f"{1e6 * median(one.cpu for one in rounds):.2f}",
+                    _ratio(results.cpu_ratio(load.name, who.name)),
+                    f"{median(one.rate for one in rounds):,.0f}",
+                    f"{1e3 * median(one.first_byte for one in rounds):.2f}",
+                )
+            elif who.name in results.absent:
+                yield (load.name, who.label, f"not installed ({results.absent[who.name]})")
+        yield ("", f"  {load.title}")
+
+
+def _memory(results: Results) -> str:
+    if not results.memory:
+        return ""
+    lines = [
+        (
+            who.label,
+            f"{results.memory[who.name] / 1024:.1f}",
+            _ratio(results.memory_ratio(who.name)),
+        )
+        for who in CONTENDERS
+        if who.name in results.memory
+    ]
+    return _table(("idle streams", "KiB/stream", "x raw"), lines)
+
+
+def _decoders(results: Results) -> str:
+    lines: list[tuple[str, ...]] = []
+    for name, found in results.decoders.items():
+        if isinstance(found, str):
+            lines.append((name, found))
+        else:
+            lines.append(
+                (
+                    name,
+                    *(f"{1e3 * taken:.1f}" for taken in (found.small, found.line)),
+                    f"{found.line / found.quarter:.1f}",
+                )
+            )
+    head = ("decoder", "small events ms", "long line ms", "x a quarter of it")
+    return _table(head, lines) if lines else ""
+
+
+def _imports(results: Results) -> str:
+    lines = [(name, f"{1e3 * taken:.1f}") for name, taken in results.imports.items()]
+    return _table(("import", "ms"), lines) if lines else ""
+
+
+def _goals(results: Results) -> str:
+    said = {True: "met", False: "NOT MET", None: "not measured"}
+    lines = [
+        (
+            goal.text,
+            f"{'>=' if goal.at_least else '<='} {goal.bound:.2f}",
+            _ratio(goal.measured),
+            said[goal.is_met],
+        )
+        for goal in goals(results)
+    ]
+    return _table(("goal", "wanted", "measured", ""), lines)
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _table(head: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
+    """Set ``lines`` under ``head``: words to the left, figures to the right.
+
+    A line shorter than the head ends in words, which may be as wide as they like.
+    """
+    full = [line for line in lines if len(line) == len(head)]
+    widths = [max(map(len, column)) for column in zip(head, *full, strict=True)]
+    return "\n".join(
+        [
+            _line(head, widths, full),
+            "  ".join("-" * width for width in widths),
+            *(_line(line, widths, full) for line in lines),
+        ]
+    )
+
+
+def _line(line: tuple[str, ...], widths: list[int], full: Sequence[tuple[str, ...]]) -> str:
+    cells = []
+    for column, (cell, width) in enumerate(zip(line, widths, strict=False)):
+        is_figure = any(other[column][:1].isdigit() for other in full)
+        short = len(line) < len(widths)
+        cells.append(cell.rjust(width) if is_figure and not short else cell.ljust(width))
+    return "  ".join(cells).rstrip()
