@@ -8,6 +8,8 @@ import datetime as dt
 import decimal
 import enum
 import json
+import subprocess
+import sys
 import types
 import uuid
 from typing import Any, NamedTuple
@@ -232,3 +234,15 @@ def test_refused_with_the_place(value: Any, where: str, kind: str) -> None:
 def test_message_says_why_a_model_failed() -> None:
     with pytest.raises(NotSerializable, match=r"Raising at \$ as JSON \(.*no"):
         dumps(Raising(value=1))
+
+
+def test_without_orjson() -> None:
+    # W11
+    program = (
+        "import sys; sys.modules['orjson'] = None\n"
+        "from penstock.formats import _json\n"
+        "assert _json._fast_dumps is _json._standard_dumps\n"
+        "sys.stdout.buffer.write(_json.dumps({'a': [float('nan'), 2**64]}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b'{"a":[null,18446744073709551616]}'

@@ -57,7 +57,7 @@ def dumps(value: Any) -> bytes:
     try:
         return _fast_dumps(value, to_builtin, _options)
     # Of any kind, since a model's own code ran: the careful path meets it again, or avoids it.
-    except Exception:  # noqa: BLE001
+    except Exception:
         return _careful_dumps(value)
 
 

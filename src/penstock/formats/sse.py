@@ -209,7 +209,7 @@ def _kind_of(item: Any, name_from: str) -> Any:
     try:
         plain = to_builtin(item)
     # Of a model's own code; writing the data meets it again, and says where.
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
     # On the class, too: a tag there often is no field.
     return plain[name_from] if name_from in plain else getattr(type(item), name_from, None)
