@@ -6,8 +6,9 @@ Lives here: what it says, what makes it say so, and the pauses. Stays out: HTTP,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from penstock.errors import HttpError
 
@@ -30,15 +31,15 @@ class Answer:
         name: What the log calls it.
         parts: Text to speak, or seconds to be silent.
         pace: Factor on every pause of speech; 0 says all at once.
-        refuses: Raised before the first token.
-        breaks: Raised after the last one.
+        refuses: Makes what is raised before the first token.
+        breaks: Makes what is raised after the last one.
     """
 
     name: str
     parts: tuple[str | float, ...] = ()
     pace: float = 1.0
-    refuses: HttpError | None = None
-    breaks: HttpError | None = None
+    refuses: Callable[[], HttpError] | None = None
+    breaks: Callable[[], HttpError] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ FLOOD = Answer(
 
 REFUSAL = Answer(
     "refusal",
-    refuses=HttpError(
-        429, detail="You asked the model to refuse, so it did, before its first token."
+    refuses=partial(
+        HttpError, 429, detail="You asked the model to refuse, so it did, before its first token."
     ),
 )
 
@@ -153,8 +154,11 @@ BREAK = Answer(
         "All right. I will begin like any other answer, go on for a sentence or two, and then, "
         "when you least expect it, right in the middle of a",
     ),
-    breaks=HttpError(
-        409, title="Lost the thread", detail="You asked for an error in mid-stream. Here it is."
+    breaks=partial(
+        HttpError,
+        409,
+        title="Lost the thread",
+        detail="You asked for an error in mid-stream. Here it is.",
     ),
 )
 
@@ -196,7 +200,7 @@ def steps(answer: Answer) -> Iterator[Step]:
     delay = _THINKING
     count = 0
     for part in answer.parts:
-        if isinstance(part, float):
+        if not isinstance(part, str):
             delay += part
             continue
         for token in _TOKEN.findall(part):

@@ -1,0 +1,1 @@
+"""The demo: a scripted model, one endpoint in three formats, and a page to watch both ends."""
