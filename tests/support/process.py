@@ -1,0 +1,80 @@
+"""Looking at processes from outside: memory, children, and waiting for a condition.
+
+Linux only (``/proc``), like the servers' tests.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ("children", "cpu_seconds", "descendants", "rss", "tree_rss", "wait_until")
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def wait_until(
+    condition: Callable[[], object],
+    timeout: float = 10.0,
+    message: str | Callable[[], str] = "the condition did not come true",
+    *,
+    fail: bool = True,
+) -> bool:
+    """Look at ``condition()`` every 10 ms until it is true.
+
+    Past ``timeout`` seconds raise TimeoutError, or return False with ``fail=False``.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() >= deadline:
+            if not fail:
+                return False
+            raise TimeoutError(message if isinstance(message, str) else message())
+        time.sleep(0.01)
+    return True
+
+
+def rss(pid: int) -> int:
+    """Return the resident memory of ``pid``, in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+
+
+def tree_rss(pid: int) -> int:
+    """Return the resident memory of ``pid`` and everything it started, in bytes."""
+    return sum(rss(each) for each in (pid, *descendants(pid)))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that ``pid`` has used, user and system."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that ``pid`` started and that still run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int(_stat(int(entry.name))[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended while we looked
+            if parent == pid:
+                found.append(int(entry.name))
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return everything that ``pid`` started, directly or not."""
+    found = []
+    for child in children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    # The name in parentheses may hold spaces: count from behind it. [0] is the state.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
