@@ -1,0 +1,17 @@
+"""Testing aids: an app run in process, read event by event, on a clock of the test's own.
+
+    async with open_stream(app, "/ticks", params={"n": 3}) as stream:
+        assert stream.status == 200
+        event = await stream.next_event()
+        await stream.disconnect()
+
+No sockets, no threads: everything runs on the test's event loop.
+"""
+
+from __future__ import annotations
+
+from penstock.testing.fake_clock import FakeClock, FakeTimer
+from penstock.testing.opening import open_stream
+from penstock.testing.stream import Decoder, OpenStream
+
+__all__ = ("Decoder", "FakeClock", "FakeTimer", "OpenStream", "open_stream")
