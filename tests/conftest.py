@@ -16,12 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support import servers
 
 __all__ = ("SHARED_DATA", "require")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+# One machine may be slower than the next, and a green run stays green: chance is for `make fuzz`.
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, max_examples=20_000)
+settings.load_profile("fuzz" if os.environ.get("PENSTOCK_FUZZ") else "house")
 
 
 def require(condition: object, what: str) -> None:
@@ -47,6 +54,14 @@ def _no_server_left() -> Iterator[None]:
     for server in left:
         server.kill()
     assert not left, f"servers left running: {left}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what draws its cases at random."""
+    for item in items:
+        test = getattr(item, "obj", None)
+        if getattr(test, "is_hypothesis_test", False) or item.path.stem.endswith("_random"):
+            item.add_marker(pytest.mark.fuzz)
 
 
 @pytest.hookimpl(tryfirst=True)
