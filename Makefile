@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Two at a time: most tests wait for servers. A file stays with one worker, in its order.
 PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/constraints.txt
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c requirements/constraints.txt
 NPM := npm install --no-fund --no-audit --no-update-notifier --omit-lockfile-registry-resolved
 
 # Stamps: a target that stands here is up to date while what it was made from is not newer.
