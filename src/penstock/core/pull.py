@@ -38,7 +38,12 @@ class Pull:
         self._head: asyncio.Future[Head] | None = None
         self._task: asyncio.Task[None] | None = None
         self._left: Callable[[], object] | None = None
-        self._complete = False
+        self._complete = self._abandoned = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the stream has begun and is not over."""
+        return self._task is not None and not self._task.done()
 
     async def open(self, *, head_only: bool = False) -> Head:
         """Start producing; return the head when it is committed.
@@ -71,12 +76,17 @@ class Pull:
 
     async def aclose(self) -> None:
         """Stop producing, if it is not over, and return when its cleanup has run."""
+        self.leave()
         if self._task is None:
             return
+        await settle(self._task, _CLOSE_TIMEOUT, "the stream, after its reader left")
+
+    def leave(self) -> None:
+        """Stop producing, without waiting for the cleanup; called on the stream's loop."""
+        self._abandoned = True
         if not self._complete and self._left is not None:
             self._left()
         self._chunks.leave()
-        await settle(self._task, _CLOSE_TIMEOUT, "the stream, after its reader left")
 
     async def _write(self, data: bytes, more: bool) -> None:
         if more:
@@ -91,6 +101,10 @@ class Pull:
             await self._response.send(_Sink(self, head), head_only=head_only)
         except Exception as exc:
             error = exc
+        finally:  # also when this task is cancelled: nobody must wait for ever
+            self._conclude(head, error)
+
+    def _conclude(self, head: asyncio.Future[Head], error: BaseException | None) -> None:
         if not head.done():
             head.set_exception(error or ClientDisconnected("the reader left before the head"))
             head.exception()  # taken note of: nobody may be left to await it
@@ -115,6 +129,8 @@ class _Sink:
 
     def watch(self, left: Callable[[], object]) -> None:
         self._pull._left = left
+        if self._pull._abandoned:  # it left before anything began
+            left()
 
     def unwatch(self) -> None:
         self._pull._left = None
