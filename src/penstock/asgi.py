@@ -9,6 +9,7 @@ Source: ASGI specification, "HTTP & WebSocket ASGI Message Format", "Lifespan Pr
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from penstock.core.ending import Ending
 from penstock.core.head import Head
@@ -19,6 +20,9 @@ from penstock.types import Receive, Scope, Send
 
 __all__ = ("AsgiSink", "respond", "run_lifespan")
 
+# Never reaches anybody but access logs, which know it by this number since nginx.
+_CLIENT_CLOSED_REQUEST = 499
+
 
 class AsgiSink:
     """The ``Sink`` of one ASGI request.
@@ -28,15 +32,15 @@ class AsgiSink:
         send: ASGI's ``send``.
     """
 
-    __slots__ = ("_inbox", "_send", "unwatch", "watch")
+    __slots__ = ("_inbox", "_send", "is_open")
 
     def __init__(self, inbox: Inbox, send: Send) -> None:
         self._inbox, self._send = inbox, send
-        self.watch: Callable[[Callable[[], object]], None] = inbox.watch
-        self.unwatch: Callable[[], None] = inbox.unwatch
+        self.is_open = False  # whether the head was sent
 
     async def open(self, head: Head) -> None:
         message = {"type": "http.response.start", "status": head.status, "headers": head.raw()}
+        self.is_open = True
         try:
             await self._send(message)
         except OSError as exc:  # ASGI 2.4: the connection is closed
@@ -47,6 +51,12 @@ class AsgiSink:
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
         except OSError as exc:
             raise ClientDisconnected("the reader left") from exc
+
+    def watch(self, left: Callable[[], object]) -> None:
+        self._inbox.watch(left)
+
+    def unwatch(self) -> None:
+        self._inbox.unwatch()
 
 
 async def respond(
@@ -60,7 +70,13 @@ async def respond(
         Exception: What the producer raised before the head was committed.
     """
     sink = AsgiSink(inbox if inbox is not None else Inbox(receive), send)
-    return await response.send(sink, head_only=scope["method"].upper() == "HEAD")
+    ending = await response.send(sink, head_only=scope["method"].upper() == "HEAD")
+    if ending is Ending.DISCONNECTED and not sink.is_open:
+        # Middleware in between expects an answer all the same, and would raise without one.
+        with suppress(ClientDisconnected):  # which is what we know
+            await sink.open(Head(_CLIENT_CLOSED_REQUEST))
+            await sink.write(b"", False)
+    return ending
 
 
 async def run_lifespan(receive: Receive, send: Send) -> None:
