@@ -1,0 +1,100 @@
+"""Flask: a response that streams.
+
+    from penstock.flask import StreamResponse
+
+    @app.get("/rows")
+    def rows() -> StreamResponse:
+        return StreamResponse(read_rows, format="ndjson")
+
+An ``Endpoint`` is mounted as a WSGI app:
+``app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/ticks": ticks.wsgi})``.
+
+The stream runs on penstock's own event loop, beside Flask's threads. It begins when the view has
+returned, before ``after_request`` functions of the app: an error before the first item goes to the
+app's error handlers. ``request``, ``g`` and ``current_app`` can be used in the source; functions of
+``teardown_request`` run when the view has returned, as for every response.
+
+Lives here: Flask's response around one stream. Stays out: the loop (``portal.py``).
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Unpack
+
+from flask import Response, after_this_request, current_app, has_request_context, request
+
+from penstock._face import Body, Errors, FaceStream, pairs, with_status
+from penstock._werkzeug import to_ours, to_theirs
+from penstock.core.format import Format
+from penstock.core.options import StreamKeywords
+from penstock.errors import HttpError
+from penstock.types import Source
+
+__all__ = ("StreamResponse",)
+
+
+class StreamResponse(Response):
+    """A source as a Flask response.
+
+    Args:
+        source: An async or sync iterable, an awaitable, a context manager, or a zero-argument
+            callable of one, opened inside the stream's own task.
+        format: "sse", "ndjson", "text", or a format object.
+        errors: Who renders an error before the commit: the "framework", or "penstock", as JSON.
+        status_code: Another word for ``status``.
+        **keywords: See ``StreamKeywords``.
+
+    Raises:
+        TypeError: ``source`` can never be one.
+        InvalidOption: An unknown format or option, or a value it cannot take.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        format: str | Format = "sse",
+        *,
+        errors: Errors = "framework",
+        status_code: int | None = None,
+        **keywords: Unpack[StreamKeywords],
+    ) -> None:
+        keywords = with_status(keywords, "status_code", status_code)
+        self._stream = FaceStream(source, format, keywords, errors=errors, translate=to_ours)
+        self._body = Body(self._stream)
+        head = self._stream.head
+        super().__init__(self._body, status=head.status, headers=pairs(head))
+        # A response that is thrown away on its way out, by a hook that raises, is never closed.
+        weakref.finalize(self, self._body.abandon).atexit = False
+        if has_request_context():
+            # The earliest moment at which status and headers of `return response, 201` are known.
+            after_this_request(self._begin)
+
+    def _begin(self, response: Response) -> Response:
+        """Wait for the commit; an error before it becomes what Flask makes of it."""
+        if response is not self:
+            return response  # the view returned something else
+        self._stream.take_head(self.status_code, self.headers.items())
+        try:
+            head = self._body.open_blocking(head_only=request.method == "HEAD")
+        except HttpError as exc:
+            return _handled(self._refuse(exc))
+        except Exception as exc:
+            return _handled(exc)
+        self.status_code = head.status
+        self.headers.clear()
+        self.headers.extend(pairs(head))
+        return self
+
+    def _refuse(self, error: HttpError) -> Exception:
+        refusal = self._stream.refusal(error)
+        return error if refusal is None else to_theirs(refusal)
+
+
+def _handled(error: Exception) -> Response:
+    """As if the view had raised it.
+
+    Raises:
+        Exception: No handler is registered for it.
+    """
+    return current_app.make_response(current_app.handle_user_exception(error))

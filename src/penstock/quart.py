@@ -1,0 +1,120 @@
+"""Quart: a response that streams.
+
+    from penstock.quart import StreamResponse
+
+    @app.get("/ticks")
+    async def ticks() -> StreamResponse:
+        return StreamResponse(clock, format="sse")
+
+An ``Endpoint`` is mounted as an ASGI app: ``app.asgi_app = DispatcherMiddleware({"/ticks": ticks,
+"": app.asgi_app})`` of ``hypercorn.middleware``.
+
+The stream begins when the view has returned, before the app's ``after_request`` functions: an
+error before the first item goes to the app's error handlers. ``request``, ``g`` and ``current_app``
+can be used in the source. Quart's ``RESPONSE_TIMEOUT`` of 60 s does not hold for it; ``timeout=``
+does.
+
+Lives here: Quart's response around one stream. Stays out: ASGI, which is Quart's.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator
+from typing import Any, Self, Unpack
+
+from quart import Response, after_this_request, current_app, has_request_context, request
+from quart.wrappers.response import ResponseBody
+
+from penstock._face import Body, Errors, FaceStream, pairs, with_status
+from penstock._werkzeug import to_ours, to_theirs
+from penstock.core.format import Format
+from penstock.core.options import StreamKeywords
+from penstock.errors import HttpError
+from penstock.types import Source
+
+__all__ = ("StreamResponse",)
+
+
+class StreamResponse(Response):
+    """A source as a Quart response.
+
+    Args:
+        source: An async or sync iterable, an awaitable, a context manager, or a zero-argument
+            callable of one, opened inside the stream's own task.
+        format: "sse", "ndjson", "text", or a format object.
+        errors: Who renders an error before the commit: the "framework", or "penstock", as JSON.
+        status_code: Another word for ``status``.
+        **keywords: See ``StreamKeywords``.
+
+    Raises:
+        TypeError: ``source`` can never be one.
+        InvalidOption: An unknown format or option, or a value it cannot take.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        format: str | Format = "sse",
+        *,
+        errors: Errors = "framework",
+        status_code: int | None = None,
+        **keywords: Unpack[StreamKeywords],
+    ) -> None:
+        keywords = with_status(keywords, "status_code", status_code)
+        self._stream = FaceStream(source, format, keywords, errors=errors, translate=to_ours)
+        self._body = Body(self._stream)
+        head = self._stream.head
+        headers: Any = pairs(head)  # as werkzeug takes them
+        super().__init__(_Streamed(self._body), status=head.status, headers=headers)
+        self.timeout = None
+        # Quart cancels its task when the reader leaves, maybe before it has entered the body.
+        weakref.finalize(self, self._body.abandon).atexit = False
+        if has_request_context():
+            # The earliest moment at which status and headers of `return response, 201` are known.
+            after_this_request(self._begin)
+
+    async def _begin(self, response: Any) -> Any:
+        """Wait for the commit; an error before it becomes what Quart makes of it."""
+        if response is not self:
+            return response  # the view returned something else
+        self._stream.take_head(self.status_code, self.headers.items())
+        try:
+            head = await self._body.open(head_only=request.method == "HEAD")
+        except HttpError as exc:
+            return await _handled(self._refuse(exc))
+        except Exception as exc:
+            return await _handled(exc)
+        self.status_code = head.status
+        self.headers.clear()
+        self.headers.extend(pairs(head))
+        return self
+
+    def _refuse(self, error: HttpError) -> Exception:
+        refusal = self._stream.refusal(error)
+        return error if refusal is None else to_theirs(refusal)
+
+
+class _Streamed(ResponseBody):
+    """What Quart reads a body through."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._body.aclose()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body
+
+
+async def _handled(error: Exception) -> Any:
+    """As if the view had raised it.
+
+    Raises:
+        Exception: No handler is registered for it.
+    """
+    return await current_app.make_response(await current_app.handle_user_exception(error))
