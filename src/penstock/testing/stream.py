@@ -121,7 +121,7 @@ class OpenStream:
             raise StopAsyncIteration from None
 
     async def next_chunk(self, *, timeout: float | None = None) -> bytes:
-        """Return the next chunk, as the app sent it; its events count as read.
+        """Return the next unread chunk, as the app sent it; the events up to it count as read.
 
         Raises:
             EOFError: The body ended.
