@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from functools import partial
 from typing import Annotated
 
@@ -23,14 +24,26 @@ from penstock.cli.target import load_target, split_target
 
 __all__ = ("cli", "run")
 
+
+def _examples(*lines: str) -> str:
+    """Return an epilog that keeps its lines; a terminal's help wants an empty one between them."""
+    if _ON_TERMINAL:
+        return "\n\n".join(("Examples:", *lines))
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+# Boxes and colours are for people; a pipe gets plain lines.
+_ON_TERMINAL = sys.stdout.isatty() and sys.stderr.isatty()
+
 cli = typer.Typer(
     name="penstock",
+    rich_markup_mode="rich" if _ON_TERMINAL else None,
     help="Streaming responses for Python.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples:  penstock demo  |  penstock serve main:app --reload",
+    epilog=_examples("penstock demo", "penstock serve main:app --reload"),
 )
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
@@ -42,7 +55,7 @@ _WATCH_PATH = "/_penstock"
 def run() -> int:
     """Run the command line; return its exit code."""
     try:
-        cli(standalone_mode=True)
+        cli(prog_name="penstock")
     except Mistake as mistake:
         complain(str(mistake))
         return mistake.code
@@ -67,7 +80,7 @@ def options(
     """Streaming responses for Python: write one async generator, stream it anywhere."""
 
 
-@cli.command(epilog="Examples:  penstock demo  |  penstock demo --port 9000 --host 0.0.0.0")
+@cli.command(epilog=_examples("penstock demo", "penstock demo --port 9000 --host 0.0.0.0"))
 def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """A chat page that streams from a scripted model. No key and no account needed."""
     listening = server.bind(host, port)
@@ -84,8 +97,11 @@ def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 
 @cli.command(
-    epilog="Examples:  penstock serve main:app  |  penstock serve main:app --reload --port 9000  |"
-    "  penstock serve shop.api:app --watch-path /_watch"
+    epilog=_examples(
+        "penstock serve main:app",
+        "penstock serve main:app --reload --port 9000",
+        "penstock serve shop.api:app --watch-path /_watch",
+    )
 )
 def serve(
     app: Annotated[str, typer.Argument(metavar="MODULE:APP", help="An ASGI app or endpoint.")],
@@ -103,16 +119,23 @@ def serve(
     if not reload:
         load_target(app)
     listening = server.bind(host, port)
-    child = partial(_serve, app, watch)
     if reload:
         note(f"Watching {os.getcwd()} for changes.")
-        server.run_reloading(child, listening, os.getcwd())
+        server.run_reloading(partial(_serve_anew, app, watch), listening, os.getcwd())
     else:
-        child(sockets=[listening])
+        _serve(app, watch, sockets=[listening])
+
+
+def _serve_anew(target: str, watch: str | None, *, sockets: list[socket.socket]) -> None:
+    """What --reload runs, in a process of its own: after a mistake it waits for the next change."""
+    try:
+        _serve(target, watch, sockets=sockets)
+    except Mistake as mistake:
+        complain(str(mistake))
+        sys.exit(mistake.code)
 
 
 def _serve(target: str, watch: str | None, *, sockets: list[socket.socket]) -> None:
-    """Serve ``target``; a function of the module, since --reload runs it in other processes."""
     serving = Serving.of(load_target(target), watch)
     url = server.base_url(sockets[0])
 

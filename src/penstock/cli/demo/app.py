@@ -94,17 +94,22 @@ async def _speak(answer: Answer, run: Run, sleep: Sleep) -> AsyncGenerator[Chunk
             raise answer.breaks()
         yield Done()
     except (asyncio.CancelledError, GeneratorExit):
-        run.say("stop", f"producer stopping: told so after {tokens} tokens")
+        run.say("stop", f"producer told to stop after {tokens} tokens")
         raise
     finally:
-        run.say("clean", "producer's cleanup ran")
+        run.say("clean", "cleanup ran")
 
 
 def _conclusion(response: Response, ending: Ending) -> tuple[Any, str]:
     stats = response.stats
     if response.status >= 400:
         return "error", f"answered {response.status} before the first byte"
-    facts = [str(ending), f"{stats.events} events", f"{stats.bytes:,} bytes"]
+    left = ending is Ending.DISCONNECTED
+    facts = [
+        "reader left, producer stopped" if left else str(ending),
+        f"{stats.events} events",
+        f"{stats.bytes:,} bytes",
+    ]
     if stats.first_byte is not None:
         facts.append(f"first byte {stats.first_byte:.2f} s")
     if stats.keep_alives:

@@ -3,10 +3,10 @@
 const $ = (id) => document.getElementById(id);
 const SUGGESTIONS = [
   ["What is this?", "What is this?"],
-  ["Show me code", "Show me some code"],
-  ["A long story", "Tell me the long story of your name"],
+  ["Code", "Show me some code"],
+  ["Long story", "Tell me the long story of your name"],
   ["Go quiet", "Think quietly for a while first"],
-  ["Flood me", "Flood me with everything at once"],
+  ["Flood", "Flood me with everything at once"],
   ["Fail midway", "Fail midway, please"],
   ["Refuse", "Refuse before your first token"],
 ];
@@ -65,9 +65,11 @@ class Stream {
       else { events += 1; this.item(item); }
     }
     this.events += events;
+    const failed = this.problem ? 1 : 0;
     if (events) {
       setState("flowing");
-      pipe.drop(this.problem ? "error" : "event", events);
+      if (events > failed) pipe.drop("event", events - failed);
+      if (failed) pipe.drop("error");
     }
     scheduleDraw();
   }

@@ -1,5 +1,7 @@
 // The pipe in the header: a gate, and a drop for every event that came through.
 
+const GATE_AT = 30; // pixels from the left
+
 class Pipe {
   constructor(canvas) {
     this.canvas = canvas;
@@ -78,31 +80,34 @@ class Pipe {
     this.drawGate(context, height);
   }
 
+  // The bore leaves room above for the gate's stem.
+  bore(height) { return { top: height * 0.38, size: height * 0.44 }; }
+
   drawPipe(context, width, height) {
-    const top = height * 0.25;
-    const bore = height * 0.5;
+    const { top, size } = this.bore(height);
     context.fillStyle = this.colour.bed;
-    context.fillRect(0, top, width, bore);
-    const film = bore * (0.12 + 0.5 * this.level);
+    context.fillRect(0, top, width, size);
+    const film = size * (0.12 + 0.5 * this.level);
     context.fillStyle = this.burst ? this.colour.error : this.colour.wet;
     context.globalAlpha = this.burst ? 0.25 : 1;
-    context.fillRect(0, top + bore - film, width, film);
+    context.fillRect(0, top + size - film, width, film);
     context.globalAlpha = 1;
     context.fillStyle = this.colour.wall;
     context.fillRect(0, top - 2, width, 2);
-    context.fillRect(0, top + bore, width, 2);
+    context.fillRect(0, top + size, width, 2);
     const flanges = Math.max(2, Math.round(width / 170));
     for (let i = 0; i <= flanges; i += 1) {
-      context.fillRect((width - 4) * (i / flanges), top - 5, 4, bore + 10);
+      context.fillRect((width - 4) * (i / flanges), top - 4, 4, size + 8);
     }
   }
 
   drawDrop(context, width, height, drop, now) {
     const age = (now - drop.born) / this.travel();
     if (age < 0) return;
-    const radius = height * 0.12;
-    const x = 26 + age * (width - 26);
-    const y = height * 0.5 + drop.lane * height * 0.2;
+    const { top, size } = this.bore(height);
+    const radius = size * 0.25;
+    const x = GATE_AT + age * (width - GATE_AT);
+    const y = top + size * (0.5 + drop.lane * 0.4);
     context.beginPath();
     if (drop.kind === "comment") {
       context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -111,16 +116,19 @@ class Pipe {
       context.stroke();
       return;
     }
-    context.ellipse(x, y, radius * 1.5, radius * 0.85, 0, 0, 2 * Math.PI);
+    context.ellipse(x, y, radius * 1.4, radius * 0.85, 0, 0, 2 * Math.PI);
     context.fillStyle = this.colour[drop.kind];
     context.fill();
   }
 
-  // It slides in its frame: up to let the water through.
+  // A rising stem: up with its handle when the water may pass, the plate across when not.
   drawGate(context, height) {
-    const bore = height * 0.5;
+    const { top, size } = this.bore(height);
+    const handle = top * (0.62 - 0.6 * this.level);
     context.fillStyle = this.burst ? this.colour.error : this.colour.gate;
-    context.fillRect(22, height * 0.25 - bore * 0.46 * this.level - 2, 5, bore + 4 - bore * 0.5 * this.level);
-    context.fillRect(17, Math.max(0, height * 0.25 - bore * 0.46 * this.level - 4), 15, 3);
+    context.fillRect(GATE_AT - 8, handle, 16, 3);
+    context.fillRect(GATE_AT - 1.5, handle, 3, top - handle);
+    context.fillRect(GATE_AT - 6, top - 4, 12, 4);
+    context.fillRect(GATE_AT - 3, top, 6, size * (1 - 0.92 * this.level));
   }
 }
