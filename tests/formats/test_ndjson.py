@@ -103,9 +103,7 @@ def test_what_stands_around_the_items() -> None:
     assert encoder.error(Problem(504)) == (
         b'{"error":{"errors":[{"status":504,"title":"Gateway Timeout"}]}}\n'
     )
-    assert encoder.close("shutdown") == (
-        b'{"error":{"errors":[{"status":503,"title":"Service Unavailable"}]}}\n'
-    )
+    assert encoder.close("shutdown") is None
     for ending in ("completed", "error", "disconnected", "closed", "stopped"):
         assert encoder.close(ending) == b""
 
@@ -122,6 +120,10 @@ def test_the_format_itself() -> None:
     ndjson = Ndjson()
     assert (ndjson.name, ndjson.content_type) == ("ndjson", "application/x-ndjson")
     assert ndjson.keep_alive is None
-    assert ndjson.headers == {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    assert ndjson.headers == {
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+        "Content-Encoding": "identity",
+    }
     with pytest.raises(InvalidOption):
         Ndjson(serializer="json")  # type: ignore[arg-type]  # the mistake under test

@@ -81,4 +81,8 @@ def test_the_format_itself() -> None:
     text = Text()
     assert (text.name, text.content_type) == ("text", "text/plain; charset=utf-8")
     assert text.keep_alive is None
-    assert text.headers == {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    assert text.headers == {
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+        "Content-Encoding": "identity",
+    }

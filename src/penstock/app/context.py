@@ -143,4 +143,3 @@ def _takes_emit(write: Any) -> bool:
         and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         for parameter in inspect.signature(write).parameters.values()
     )
-

@@ -45,7 +45,11 @@ class Encoder(Protocol):
         """Return bytes that every reader ignores; empty where the wire has none."""
 
     def close(self, ending: Ending) -> bytes | None:
-        """Return the last words for a stream that ended so, or None: break off."""
+        """Return the last words for a stream that ended so.
+
+        None: this wire has no goodbye that a reader could tell from a finished stream; the
+        stream then ends with ``error(...)``.
+        """
 
 
 class Format(Protocol):

@@ -63,9 +63,7 @@ class Outbox:
     @property
     def is_full(self) -> bool:
         """Whether the bound is reached."""
-        return (
-            self._size >= self._max_bytes or len(self._pending) + self._taken >= self._max_events
-        )
+        return self._size >= self._max_bytes or len(self._pending) + self._taken >= self._max_events
 
     @property
     def is_idle(self) -> bool:

@@ -41,7 +41,9 @@ async def in_thread(source: Any) -> AsyncIterator[AsyncIterator[Any]]:
     """
     if not _limiter.acquire(blocking=False):
         raise HttpError(
-            503, detail=f"{MAX_THREADS} blocking sources are being read", headers={"retry-after": "1"}
+            503,
+            detail=f"{MAX_THREADS} blocking sources are being read",
+            headers={"retry-after": "1"},
         )
     reader = _Reader(source)
     reader.start()

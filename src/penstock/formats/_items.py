@@ -16,6 +16,7 @@ from penstock.types import HeaderValues, Serializer
 
 __all__ = (
     "END_ID",
+    "PLAIN_HEADERS",
     "STREAM_HEADERS",
     "check_serializer",
     "fixed",
@@ -35,6 +36,10 @@ STREAM_HEADERS: Final[HeaderValues] = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
+
+# Compressing middlewares know to leave text/event-stream alone. They would gather any other
+# stream until a block is full; one that says its coding they pass through.
+PLAIN_HEADERS: Final[HeaderValues] = {**STREAM_HEADERS, "Content-Encoding": "identity"}
 
 
 def fixed(value: _T) -> _T:

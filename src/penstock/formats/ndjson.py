@@ -13,7 +13,7 @@ from penstock.chunk import Chunk, Error
 from penstock.errors import NotSerializable, Problem, UnsupportedItem
 from penstock.event import Event, ServerSentEvent
 from penstock.formats._items import (
-    STREAM_HEADERS,
+    PLAIN_HEADERS,
     check_serializer,
     fixed,
     http_error,
@@ -63,7 +63,7 @@ class Ndjson:
 
     @property
     def headers(self) -> HeaderValues:
-        return STREAM_HEADERS
+        return PLAIN_HEADERS
 
     def encoder(self, *, end_mark: bool) -> NdjsonEncoder:
         """Return the encoder of one stream. The end of the body is the only end mark here."""
@@ -95,9 +95,9 @@ class NdjsonEncoder:
     def error(self, problem: Problem) -> bytes:
         return _error_line(problem)
 
-    def close(self, ending: str) -> bytes:
-        # Without it, an answer that was cut off would look like one that is complete.
-        return _error_line(Problem(503)) if ending == "shutdown" else b""
+    def close(self, ending: str) -> bytes | None:
+        # No goodbye: an answer that was cut off would look like one that is complete.
+        return None if ending == "shutdown" else b""
 
 
 def _encode(item: Any, serializer: Serializer | None) -> bytes:

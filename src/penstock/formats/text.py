@@ -13,7 +13,7 @@ from penstock.chunk import Chunk, Error
 from penstock.chunk import Text as TextChunk
 from penstock.errors import Problem, UnsupportedItem
 from penstock.event import Event
-from penstock.formats._items import STREAM_HEADERS, fixed, http_error
+from penstock.formats._items import PLAIN_HEADERS, fixed, http_error
 from penstock.formats._json import utf8
 from penstock.types import HeaderValues
 
@@ -30,7 +30,7 @@ class Text:
 
     @property
     def headers(self) -> HeaderValues:
-        return STREAM_HEADERS
+        return PLAIN_HEADERS
 
     def encoder(self, *, end_mark: bool) -> TextEncoder:
         """Return the encoder of one stream. The end of the body is the only end mark here."""
