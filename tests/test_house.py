@@ -83,7 +83,7 @@ print("quiet")
 
 @pytest.mark.parametrize("statement", ["import penstock", "from penstock import Context, endpoint"])
 def test_importing_is_quick(statement: str, tmp_path: Path) -> None:
-    # Generous: `make bench` has the real figure. With bytecode of its own: a checkout may have none.
+    # Generous: `make bench` has the figure. With bytecode of its own: a checkout may have none.
     timed = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
     command = [sys.executable, "-c"]
     env = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
