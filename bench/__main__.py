@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
@@ -17,20 +16,21 @@ from typing import Any
 from bench.decoders import compare
 from bench.load import LOADS, Load, measure
 from bench.memory import import_seconds, per_idle_stream
-from bench.process import LOAD_CORE, SERVER_CORE
-from bench.report import Results, as_json, as_text
+from bench.process import LOAD_CORE, SERVER_CORE, be_the_load
+from bench.report import OURS, RAW, Results, as_json, as_text
 from bench.servers import CONTENDERS, Contender, missing, serving
 
 __all__ = ("main",)
 
 _OTHERS = ("memory", "decoders", "imports")
+_PEER_ROUNDS = 3  # the goals are about two servers: only they run more often
 _NAMES = (*(load.name for load in LOADS), *_OTHERS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what ``argv`` asks for."""
     arguments = _arguments(argv)
-    os.sched_setaffinity(0, {LOAD_CORE})
+    be_the_load()
     if SERVER_CORE == LOAD_CORE:
         _say("one core only: the load takes its time from the servers")
     results = Results()
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "decoders" in wanted:
         _say("decoders")
         small, line = (2_000, 64 << 10) if arguments.quick else (50_000, 5 << 20)
-        results.decoders = compare(small, line, arguments.rounds)
+        results.decoders = compare(small, line, min(arguments.rounds, _PEER_ROUNDS))
     if "imports" in wanted:
         _say("imports")
         results.imports = import_seconds(2 if arguments.quick else 11)
@@ -59,7 +59,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("what", nargs="*", help=f"all, or some of: {', '.join(_NAMES)}")
     servers = ",".join(contender.name for contender in CONTENDERS)
     parser.add_argument("--servers", default=servers, help=f"some of: {servers}")
-    parser.add_argument("--rounds", type=int, help="how often each load runs (default 3)")
+    parser.add_argument("--rounds", type=int, help="of each load (default 7; peers: at most 3)")
     parser.add_argument("--quick", action="store_true", help="a smoke run: no figure counts")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args(argv)
@@ -69,7 +69,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     ):
         if unknown := sorted(set(given) - set(known)):
             parser.error(f"unknown {kind} {unknown[0]!r}; known: {', '.join(known)}")
-    arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
+    arguments.rounds = arguments.rounds or (1 if arguments.quick else 7)
     return arguments
 
 
@@ -103,6 +103,8 @@ async def _race(chosen: list[Contender], loads: list[Load], rounds: int, results
             by_server = results.figures.setdefault(load.name, {})
             for number in range(rounds):
                 for server in servers:
+                    if number >= _PEER_ROUNDS and server.contender.name not in (RAW, OURS):
+                        continue
                     _say(f"{load.name}, round {number + 1}: {server.contender.label}")
                     figures = by_server.setdefault(server.contender.name, [])
                     figures.append(await measure(server, load))

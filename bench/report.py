@@ -11,7 +11,7 @@ from bench.decoders import Decoded
 from bench.load import LOADS, Figures
 from bench.servers import CONTENDERS
 
-__all__ = ("Goal", "Results", "as_json", "as_text", "goals")
+__all__ = ("OURS", "RAW", "Goal", "Results", "as_json", "as_text", "goals")
 
 RAW, OURS = "raw", "penstock"
 _CPU_GOALS = {"burst": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
