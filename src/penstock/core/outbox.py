@@ -116,8 +116,9 @@ class Outbox:
         if self.is_full:
             # Every caller that does wait lets one other past: they wait at the same time.
             if self._past >= len(self._room):
+                count = len(self._pending) + self._taken
                 raise Overflow(
-                    f"{len(self._pending) + self._taken} events, {self._size} bytes are waiting for a slow reader; "
+                    f"{count} events, {self._size} bytes are waiting for a slow reader; "
                     "await what emit(), push() or write() returns"
                 )
             self._past += 1

@@ -238,12 +238,13 @@ def _unquote(value: str) -> str:
 
 def _parse_multipart(content_type: str, body: bytes) -> Form:
     try:
-        from python_multipart import create_form_parser
+        from python_multipart import FormParser, parse_options_header
         from python_multipart.exceptions import FormParserError
     except ImportError as exc:
         raise ExtraNotInstalled("forms") from exc
     fields: list[tuple[str, str]] = []
     files: list[tuple[str, Upload]] = []
+    ended: list[bool] = []
 
     def on_field(field: Any) -> None:
         fields.append((_text(field.field_name), _text(field.value)))
@@ -254,17 +255,29 @@ def _parse_multipart(content_type: str, body: bytes) -> Form:
         upload = Upload(_text(file.file_name), _text(file.content_type), data)
         files.append((_text(file.field_name), upload))
 
-    headers: Any = {"Content-Type": content_type.encode("latin-1")}
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise HttpError(400, detail="the form names no boundary")
+    parser = FormParser(
+        "multipart/form-data",
+        on_field,
+        on_file,
+        on_end=lambda: ended.append(True),
+        boundary=boundary,
+        # In memory: the body is bounded and there already.
+        config={"MAX_MEMORY_FILE_SIZE": len(body) + 1},
+    )
     try:
-        parser = create_form_parser(
-            headers, on_field, on_file, config={"MAX_MEMORY_FILE_SIZE": MAX_BODY}
-        )
         parser.write(body)
         parser.finalize()
     except FormParserError as exc:
         raise HttpError(400, detail=f"the form is malformed: {exc}") from exc
+    finally:
+        parser.close()
+    if not ended:
+        raise HttpError(400, detail="the form is cut off: its closing boundary is missing")
     return Form(fields, files)
 
 
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", "replace")
+def _text(value: str | bytes | None) -> str:
+    return value if isinstance(value, str) else (value or b"").decode("utf-8", "replace")
