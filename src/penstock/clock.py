@@ -27,15 +27,18 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return a time that never goes back; its zero means nothing."""
+        ...
 
     def wall(self) -> float:
         """Return seconds since the epoch."""
+        ...
 
     async def sleep(self, delay: float) -> None:
         """Return after ``delay`` seconds."""
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Call ``callback(*args)`` when ``now()`` reaches ``when``."""
+        ...
 
 
 class LoopClock:

@@ -115,8 +115,10 @@ class Context(Request):
         end_mark: bool,
     ) -> Streaming:
         inherited = self._inherited(format)
-        chosen, options = resolve(inherited.pop("format", format), {**inherited, **keywords})
-        head = stream_head(chosen, {**inherited, **keywords}, self.head)
+        chosen_format = inherited.pop("format", format)
+        merged: Any = {**inherited, **keywords}
+        chosen, options = resolve(chosen_format, merged)
+        head = stream_head(chosen, merged, self.head)
         response = Streaming(producer, chosen, options, head, end_mark=end_mark)
         self._response = response
         return response

@@ -22,6 +22,7 @@ class Encoder(Protocol):
 
     def open(self) -> bytes:
         """Return what stands before everything else; may be empty."""
+        ...
 
     def item(self, item: Any) -> bytes:
         """Return one item's bytes; empty when the item has none on this wire.
@@ -31,18 +32,22 @@ class Encoder(Protocol):
             NotSerializable: The item holds what JSON cannot carry.
             HttpError: The item is a model's error chunk: end the stream with it.
         """
+        ...
 
     def control(self, kind: str) -> bytes:
         """Return an in-band note; empty where the wire has no such thing.
 
         ``"open"``: the head left before there was an item.
         """
+        ...
 
     def error(self, problem: Problem) -> bytes | None:
         """Return the one error event, or None: break off, the wire has no form for it."""
+        ...
 
     def keep_alive(self) -> bytes:
         """Return bytes that every reader ignores; empty where the wire has none."""
+        ...
 
     def close(self, ending: Ending) -> bytes | None:
         """Return the last words for a stream that ended so.
@@ -50,6 +55,7 @@ class Encoder(Protocol):
         None: this wire has no goodbye that a reader could tell from a finished stream; the
         stream then ends with ``error(...)``.
         """
+        ...
 
 
 class Format(Protocol):
@@ -58,18 +64,22 @@ class Format(Protocol):
     @property
     def name(self) -> str:
         """What users call it: ``"sse"``."""
+        ...
 
     @property
     def content_type(self) -> str:
         """The default ``Content-Type``."""
+        ...
 
     @property
     def headers(self) -> HeaderValues:
         """Further default headers."""
+        ...
 
     @property
     def keep_alive(self) -> float | None:
         """Default idle time before a keep-alive, in seconds; None: none."""
+        ...
 
     def encoder(self, *, end_mark: bool) -> Encoder:
         """Return the encoder of one stream.
@@ -77,3 +87,4 @@ class Format(Protocol):
         ``end_mark``: the stream is one answer that finishes, so a reader may be told not to ask
         for it again; False for streams that are written to by hand.
         """
+        ...

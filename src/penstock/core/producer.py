@@ -23,12 +23,15 @@ class Feed(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Where the bytes wait."""
+        ...
 
     def put(self, item: Any) -> bool:
         """Take one item; return whether the producer owes the loop a turn."""
+        ...
 
     def put_unasked(self, item: Any) -> Capacity:
         """Take one item from a caller that may or may not wait; return what it may await."""
+        ...
 
 
 class Producer(Protocol):

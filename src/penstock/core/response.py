@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
+from copy import copy
 from typing import Any, TypeAlias
 
 from penstock.core.ending import Ending
@@ -106,6 +107,20 @@ class Response:
                 "use response.on_finish(callback)"
             )
         return self.ending
+
+    def fresh(self) -> Response:
+        """Return the same answer for one request more, with a head and hooks of its own.
+
+        A response may be made once and returned for every request: what one request adds to it,
+        a cookie above all, must not reach the next.
+        """
+        other = copy(self)
+        other.head = Head(self.status)
+        for name, value in self.head.headers.items():
+            other.head.headers.add(name, value)
+        other.ending, other.stats = None, Stats()
+        other._on_finish, other._around = list(self._on_finish), list(self._around)
+        return other
 
     async def send(self, sink: Sink, *, head_only: bool = False) -> Ending:
         """Send the response into ``sink``; return how it ended, after its hooks have run.
@@ -205,10 +220,21 @@ class Streaming(Response):
         if self._pump is not None:
             self._pump.stop(ending)
 
+    def fresh(self) -> Response:
+        """Return itself: a stream is of one request, and whoever made it may hold it to stop it.
+
+        Raises:
+            StreamError: It was sent before.
+        """
+        if self.head.is_committed:
+            raise StreamError("this stream was sent before: make one for each request")
+        return self
+
     def _ended(self) -> Ending | None:
         return self._pump.ending if self._pump is not None else None
 
     async def _send(self, sink: Sink, head_only: bool) -> Ending:
+        self.fresh()
         if head_only or not self.head.allows_body:
             return await self._send_head(sink)
         encoder = self.format.encoder(end_mark=self._end_mark)
@@ -233,10 +259,10 @@ def stream_head(format: Format, keywords: StreamKeywords, head: Head | None = No
     for name, value in defaults.items():
         if name not in head.headers and value is not None:
             head.headers.apply({name: value})
-    if keywords.get("content_type"):
-        head.headers["content-type"] = keywords["content_type"]
-    if keywords.get("headers"):
-        head.headers.apply(keywords["headers"])
+    if content_type := keywords.get("content_type"):
+        head.headers["content-type"] = content_type
+    if headers := keywords.get("headers"):
+        head.headers.apply(headers)
     return head
 
 

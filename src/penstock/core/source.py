@@ -51,8 +51,9 @@ async def open_source(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
     """
     while True:
         check_source(source)
-        if isinstance(source, AbstractAsyncContextManager):
-            entered = await stack.enter_async_context(source)
+        manager = source  # a name of its own: it may be an iterable or a callable too
+        if isinstance(manager, AbstractAsyncContextManager):
+            entered = await stack.enter_async_context(manager)
             if entered is not source:
                 source = entered
                 continue

@@ -146,8 +146,9 @@ def _iterate(source: Any, stack: ExitStack) -> Iterator[Any]:
         entered = stack.enter_context(source)
         source = source if entered is None else entered
     iterator: Iterator[Any] = iter(source)
-    if hasattr(iterator, "close"):
-        stack.callback(iterator.close)
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        stack.callback(close)
     return iterator
 
 
