@@ -238,8 +238,9 @@ def _unquote(value: str) -> str:
 
 def _parse_multipart(content_type: str, body: bytes) -> Form:
     try:
-        from python_multipart import FormParser, parse_options_header
+        from python_multipart import FormParser
         from python_multipart.exceptions import FormParserError
+        from python_multipart.multipart import parse_options_header
     except ImportError as exc:
         raise ExtraNotInstalled("forms") from exc
     fields: list[tuple[str, str]] = []
