@@ -215,7 +215,7 @@ class Endpoint(_Chain):
         check_available(plan.unavailable)
         stopped = await run_guards((*plan.validate, *plan.guards), ctx)
         if stopped is not None:
-            return stopped
+            return self._answered(stopped, ctx)
         if plan.setup or plan.teardown:
             begun.append(True)
             for step in plan.setup:
@@ -223,7 +223,11 @@ class Endpoint(_Chain):
         reply = route.handler(ctx)
         if inspect.isawaitable(reply):
             reply = await reply
-        response = self._to_response(reply, ctx)
+        return self._answered(self._to_response(reply, ctx), ctx)
+
+    def _answered(self, response: Response, ctx: Context) -> Response:
+        if response.head is not ctx.head:
+            response = response.fresh()
         ctx.answer(response)
         return response
 
@@ -263,13 +267,20 @@ class Endpoint(_Chain):
 
 
 async def _call_middleware(middleware: Middleware, call_next: CallNext, ctx: Context) -> Response:
-    response = await middleware(ctx, call_next)
+    inner: Response | None = None
+
+    async def call_and_keep(ctx: Context) -> Response:
+        nonlocal inner
+        inner = await call_next(ctx)
+        return inner
+
+    response = await middleware(ctx, call_and_keep)
     if not isinstance(response, Response):
         raise TypeError(
             f"middleware {getattr(middleware, '__qualname__', middleware)} returned "
             f"{type(response).__name__}; it must return the Response of call_next, or its own"
         )
-    return response
+    return response if response is inner else response.fresh()
 
 
 def _allow(routes: Mapping[str, Route]) -> str:

@@ -27,9 +27,11 @@ class Decoder(Protocol):
 
     def feed(self, chunk: bytes, /) -> Sequence[Any]:
         """Return the events that ``chunk`` completes."""
+        ...
 
     def close(self) -> Sequence[Any]:
         """End the body; return what was still unfinished and counts as an event."""
+        ...
 
 
 class _Text:
