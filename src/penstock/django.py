@@ -9,6 +9,8 @@ The stream begins where Django renders a response, after the view and inside the
 error before the first item is rendered as an error of the view is. ``request=`` lets a HEAD request
 be answered without starting the source.
 
+An ``Endpoint`` is a view: ``path("ticks", endpoint_view(ticks))``.
+
 Lives here: Django's response around one stream, on whichever loop Django is. Stays out: the rest.
 """
 
@@ -33,14 +35,16 @@ from django.http import (
 )
 
 from penstock._face import Body, Errors, FaceStream, http_error, pairs, with_status
+from penstock._mounted import Mounted
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.options import StreamKeywords
 from penstock.core.response import problem_response
 from penstock.errors import HttpError, Problem
-from penstock.types import Source
+from penstock.types import ASGIApp, Source
+from penstock.wsgi import scope_of
 
-__all__ = ("StreamResponse",)
+__all__ = ("StreamResponse", "endpoint_view")
 
 # Django has an exception of its own for these; other statuses it only knows as responses.
 _THEIRS: dict[int, type[Exception]] = {400: BadRequest, 403: PermissionDenied, 404: Http404}
@@ -55,44 +59,18 @@ _OURS: dict[type[Exception], int] = {
 }
 
 
-class StreamResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django is not typed
-    """A source as a Django response.
+class _LateResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django is not typed
+    """A response that begins when Django renders it, and is read wherever Django reads it."""
 
-    Args:
-        source: An async or sync iterable, an awaitable, a context manager, or a zero-argument
-            callable of one, opened inside the stream's own task.
-        format: "sse", "ndjson", "text", or a format object.
-        errors: Who renders an error before the commit: the "framework", or "penstock", as JSON.
-        request: The view's request; with it, HEAD does not start the source.
-        **keywords: See ``StreamKeywords``.
-
-    Raises:
-        TypeError: ``source`` can never be one.
-        InvalidOption: An unknown format or option, or a value it cannot take.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        format: str | Format = "sse",
-        *,
-        errors: Errors = "framework",
-        request: Any = None,
-        status_code: int | None = None,
-        **keywords: Unpack[StreamKeywords],
-    ) -> None:
-        keywords = with_status(keywords, "status_code", status_code)
-        self._stream = FaceStream(source, format, keywords, errors=errors, translate=_to_ours)
-        self._head_only = request is not None and request.method == "HEAD"
-        self._body = Body(self._stream)
+    def __init__(self, body: Body, *, head_only: bool = False) -> None:
+        super().__init__(())
+        self._body, self._head_only = body, head_only
         self._is_begun = False
         self._callbacks: list[Callable[[Any], Any]] = []
-        super().__init__(())
-        self._show(self._stream.head)
-        self._iterator, self.is_async = self._body, _on_a_loop()
-        self._resource_closers.append(self._body.close)
+        self._iterator, self.is_async = body, _on_a_loop()
+        self._resource_closers.append(body.close)
         # A response that is thrown away on its way out, by middleware that raises, is not closed.
-        weakref.finalize(self, self._body.abandon).atexit = False
+        weakref.finalize(self, body.abandon).atexit = False
 
     def has_header(self, header: str) -> bool:
         """As Django's, but claims an encoding where the head forbids to add one.
@@ -126,33 +104,27 @@ class StreamResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django is 
     async def _begin(self) -> Any:
         if self._is_begun:
             return self
-        ours = self._take_head()
+        self._begins()
         try:
             head = await self._body.open(head_only=self._head_only)
         except HttpError as exc:
             return self._refuse(exc)
-        return self._begun(head, ours)
+        return self._begun(head)
 
     def _begin_blocking(self) -> Any:
         if self._is_begun:
             return self
-        ours = self._take_head()
+        self._begins()
         try:
             head = self._body.open_blocking(head_only=self._head_only)
         except HttpError as exc:
             return self._refuse(exc)
-        return self._begun(head, ours)
+        return self._begun(head)
 
-    def _take_head(self) -> Head:
+    def _begins(self) -> None:
         self._is_begun = True
-        self._stream.take_head(self.status_code, self.items())
-        return self._stream.head
 
-    def _begun(self, head: Head, ours: Head) -> Any:
-        if head is not ours:  # an error, rendered by us
-            for name in list(self.headers):
-                del self[name]
-            self._show(head)
+    def _begun(self, head: Head) -> Any:
         if self._iterator is self._body:
             self.is_async = _on_a_loop()
         response: Any = self
@@ -160,29 +132,21 @@ class StreamResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django is 
             response = callback(response) or response
         return response
 
+    def _refuse(self, error: HttpError) -> Any:
+        raise error
+
     def _show(self, head: Head) -> None:
         """Say in Django's words what is in ``head``: one value a name, cookies apart."""
         self.status_code = head.status
-        del self["Content-Type"]
+        for name in list(self.headers):
+            del self[name]
         for name, value in pairs(head):
             if name == "set-cookie":
                 self.cookies.load(value)
             else:
                 self[name] = f"{self[name]}, {value}" if name in self.headers else value
 
-    def _refuse(self, error: HttpError) -> HttpResponse:
-        """Raise what Django renders, or return what it has no exception for."""
-        refusal = self._stream.refusal(error)
-        if refusal is None:
-            raise error
-        theirs = _THEIRS.get(refusal.status)
-        if theirs is not None:
-            raise theirs(refusal.detail or refusal.title) from error
-        problem = Problem(refusal.status, refusal.title, refusal.detail)
-        answer = problem_response(problem, refusal.headers)
-        return HttpResponse(answer.body, status=answer.status, headers=dict(pairs(answer.head)))
-
-    # --- the body, read wherever Django reads it
+    # --- the body
 
     def __iter__(self) -> Iterator[bytes]:
         if self._iterator is not self._body:  # middleware has put something around it
@@ -206,6 +170,88 @@ class StreamResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django is 
         # Django lets the request be closed with the response: by now it can be asked.
         requests = [getattr(closer, "__self__", None) for closer in self._resource_closers]
         return any(getattr(request, "method", None) == "HEAD" for request in requests)
+
+
+class StreamResponse(_LateResponse):
+    """A source as a Django response.
+
+    Args:
+        source: An async or sync iterable, an awaitable, a context manager, or a zero-argument
+            callable of one, opened inside the stream's own task.
+        format: "sse", "ndjson", "text", or a format object.
+        errors: Who renders an error before the commit: the "framework", or "penstock", as JSON.
+        request: The view's request; with it, HEAD does not start the source.
+        status_code: Another word for ``status``.
+        **keywords: See ``StreamKeywords``.
+
+    Raises:
+        TypeError: ``source`` can never be one.
+        InvalidOption: An unknown format or option, or a value it cannot take.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        format: str | Format = "sse",
+        *,
+        errors: Errors = "framework",
+        request: Any = None,
+        status_code: int | None = None,
+        **keywords: Unpack[StreamKeywords],
+    ) -> None:
+        keywords = with_status(keywords, "status_code", status_code)
+        self._stream = FaceStream(source, format, keywords, errors=errors, translate=_to_ours)
+        is_head = request is not None and request.method == "HEAD"
+        super().__init__(Body(self._stream), head_only=is_head)
+        self._show(self._stream.head)
+
+    def _begins(self) -> None:
+        super()._begins()
+        self._stream.take_head(self.status_code, self.items())
+        self._taken = self._stream.head
+
+    def _begun(self, head: Head) -> Any:
+        if head is not self._taken:  # an error, rendered by us
+            self._show(head)
+        return super()._begun(head)
+
+    def _refuse(self, error: HttpError) -> Any:
+        """Raise what Django renders, or return what it has no exception for."""
+        refusal = self._stream.refusal(error)
+        if refusal is None:
+            raise error
+        theirs = _THEIRS.get(refusal.status)
+        if theirs is not None:
+            raise theirs(refusal.detail or refusal.title) from error
+        problem = Problem(refusal.status, refusal.title, refusal.detail)
+        answer = problem_response(problem, refusal.headers)
+        return HttpResponse(answer.body, status=answer.status, headers=dict(pairs(answer.head)))
+
+
+class _MountedResponse(_LateResponse):
+    """What an ASGI app answers."""
+
+    def _begun(self, head: Head) -> Any:
+        self._show(head)
+        return super()._begun(head)
+
+
+def endpoint_view(app: ASGIApp) -> Callable[..., Any]:
+    """Return a Django view that answers as ``app`` does: an ``Endpoint``, or any ASGI app.
+
+    It has its own methods, guards and errors; Django's middleware is around it. What the URL
+    pattern captured are its path parameters.
+
+    Example:
+        ``urlpatterns = [path("ticks", endpoint_view(ticks))]``
+    """
+
+    def view(request: Any, **parameters: Any) -> StreamingHttpResponse:
+        scope = dict(request.scope) if hasattr(request, "scope") else scope_of(request.META)
+        scope["path_params"] = parameters
+        return _MountedResponse(Body(Mounted(app, scope, request.body)))
+
+    return view
 
 
 def _on_a_loop() -> bool:
