@@ -112,6 +112,7 @@ def test_events_arrive_one_by_one(scenes: Scenes) -> None:
     with scenes.get("/ticks?n=4&gap=0.15") as response:
         assert response.header("content-type") == "text/event-stream"
         assert response.header("content-encoding") is None
+        assert response.header("content-length") is None
         arrived = list(response.events())
     assert response.ended == "complete"
     *ticks, done = arrived
