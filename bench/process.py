@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ("LOAD_CORE", "SERVER_CORE", "be_the_load", "cpu_seconds", "pinned", "rss_bytes", "tree")
+__all__ = ("LOAD_CORE", "SERVER_CORE", "cpu_seconds", "pinned", "rss_bytes", "tree")
 
 _CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
@@ -17,29 +17,12 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
     """Run on ``core`` only; a process started in here inherits it."""
-    before, priority = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
+    before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
-    if priority < 0:
-        os.setpriority(os.PRIO_PROCESS, 0, 0)  # the load's, not for what is started
     try:
         yield
     finally:
         os.sched_setaffinity(0, before)
-        if priority < 0:
-            os.setpriority(os.PRIO_PROCESS, 0, priority)
-
-
-def be_the_load() -> None:
-    """Take the load's core, and come first on it where that is allowed.
-
-    A write to a reader that sleeps costs the server a wake-up, one to a reader that is behind
-    does not: a load that has to wait for its core makes servers that write often look cheap.
-    """
-    os.sched_setaffinity(0, {LOAD_CORE})
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
-    except PermissionError:
-        return  # not root: the figures are good as long as the machine is quiet
 
 
 def tree(pid: int) -> list[int]:

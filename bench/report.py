@@ -15,6 +15,7 @@ __all__ = ("OURS", "RAW", "Goal", "Results", "as_json", "as_text", "goals")
 
 RAW, OURS = "raw", "penstock"
 _CPU_GOALS = {"burst": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
+_BUSY = 0.5
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Results:
         absent: By server: what has to be installed.
         decoders: By decoder.
         imports: By module: seconds.
+        machine_load: The machine's load average when the run began.
     """
 
     figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class Results:
     absent: dict[str, str] = field(default_factory=dict)
     decoders: dict[str, Decoded | str] = field(default_factory=dict)
     imports: dict[str, float] = field(default_factory=dict)
+    machine_load: float = 0.0
 
     def cpu_ratio(self, load: str, server: str) -> float | None:
         """Return CPU per event relative to raw: the median of the rounds' own ratios."""
@@ -103,7 +106,7 @@ def goals(results: Results) -> list[Goal]:
 def as_text(results: Results) -> str:
     """Return the tables and the goals."""
     parts = [_servers(results), _memory(results), _decoders(results), _imports(results)]
-    return "\n\n".join(part for part in [*parts, _goals(results)] if part)
+    return "\n\n".join(part for part in [*parts, _goals(results), _warning(results)] if part)
 
 
 def as_json(results: Results) -> dict[str, Any]:
@@ -145,15 +148,13 @@ def _server_lines(results: Results) -> Iterator[tuple[str, ...]]:
 def _memory(results: Results) -> str:
     if not results.memory:
         return ""
-    lines = [
-        (
-            who.label,
-            f"{results.memory[who.name] / 1024:.1f}",
-            _ratio(results.memory_ratio(who.name)),
-        )
-        for who in CONTENDERS
-        if who.name in results.memory
-    ]
+    lines: list[tuple[str, ...]] = []
+    for who in CONTENDERS:
+        if who.name in results.memory:
+            kibibytes = f"{results.memory[who.name] / 1024:.1f}"
+            lines.append((who.label, kibibytes, _ratio(results.memory_ratio(who.name))))
+        elif who.name in results.absent:
+            lines.append((who.label, f"not installed ({results.absent[who.name]})"))
     return _table(("idle streams", "KiB/stream", "x raw"), lines)
 
 
@@ -191,6 +192,15 @@ def _goals(results: Results) -> str:
         for goal in goals(results)
     ]
     return _table(("goal", "wanted", "measured", ""), lines)
+
+
+def _warning(results: Results) -> str:
+    if results.machine_load < _BUSY:
+        return ""
+    return (
+        f"The machine was busy (load {results.machine_load:.1f}) before the bench began: "
+        "raw looks cheaper than it is, most of all in burst. Run it again when it is quiet."
+    )
 
 
 def _ratio(value: float | None) -> str:
