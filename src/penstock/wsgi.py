@@ -118,6 +118,9 @@ class _Exchange:
             self._messages.end()
         except Exception as exc:
             self._messages.end(exc)
+        except asyncio.CancelledError:
+            self._messages.end(TransportError("the app was cancelled"))
+            raise
         else:
             self._messages.end()
 

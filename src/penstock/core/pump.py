@@ -27,7 +27,13 @@ from penstock.core.producer import Capacity, Producer
 from penstock.core.settle import settle
 from penstock.core.shutdown import GRACE, enroll, withdraw
 from penstock.core.sink import Sink, Stats
-from penstock.errors import BodyNotAllowed, ClientDisconnected, HttpError, StreamClosed
+from penstock.errors import (
+    BodyNotAllowed,
+    ClientDisconnected,
+    HttpError,
+    StreamClosed,
+    StreamError,
+)
 
 __all__ = ("Pump",)
 
@@ -202,8 +208,12 @@ class Pump:
 
     def _conclude(self) -> Ending:
         ending = self.ending or Ending.COMPLETED
-        if self._error is not None and (not self._committed or self._options.throw):
-            raise self._error
+        error = self._error
+        if error is not None and (not self._committed or self._options.throw):
+            if isinstance(error, asyncio.CancelledError):
+                # The source's own: raised as it is, the host would take it for one of its own.
+                raise StreamError("something cancelled the source from inside") from error
+            raise error
         return ending
 
     async def _produce(self, producer: Producer) -> None:
