@@ -16,26 +16,24 @@ from penstock.chunk import Chunk, Done, Text
 from penstock.cli.demo.journal import Journal, Run
 from penstock.cli.demo.script import Answer, answer_to, steps
 from penstock.cli.web import load_page, page_endpoint
+from penstock.clock import current_clock
 from penstock.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ("create_app",)
-
-Sleep = Callable[[float], Awaitable[None]]
 
 # Short, so that a person who watches gets to see some.
 _KEEP_ALIVE = 2.0
 _MAX_PROMPT = 2_000
 
 
-def create_app(journal: Journal | None = None, *, sleep: Sleep = asyncio.sleep) -> ASGIApp:
+def create_app(journal: Journal | None = None) -> ASGIApp:
     """Return the demo.
 
     Args:
         journal: Where its streams are told of.
-        sleep: How the scripted model waits between tokens.
     """
     journal = journal if journal is not None else Journal()
-    chats = _chats(journal, sleep)
+    chats = _chats(journal)
     routes = {"/": page_endpoint(load_page("demo/page.html")), "/log": _log(journal)}
     nothing = _always(HttpError(404, detail="there is a page at /, and /chat?prompt=…"))
 
@@ -50,14 +48,14 @@ def create_app(journal: Journal | None = None, *, sleep: Sleep = asyncio.sleep) 
     return demo
 
 
-def _chats(journal: Journal, sleep: Sleep) -> dict[str, Endpoint]:
+def _chats(journal: Journal) -> dict[str, Endpoint]:
     """Return one generator as three endpoints, which differ by their format alone."""
 
     async def chat(ctx: Context) -> AsyncGenerator[Chunk, None]:
         answer = answer_to(ctx.query["prompt"])
         if answer.refuses is not None:
             raise answer.refuses()
-        async for chunk in _speak(answer, ctx.state["run"], sleep):
+        async for chunk in _speak(answer, ctx.state["run"]):
             yield chunk
 
     async def told(ctx: Context, call_next: Callable[[Context], Awaitable[Response]]) -> Response:
@@ -79,12 +77,12 @@ def _chats(journal: Journal, sleep: Sleep) -> dict[str, Endpoint]:
     }
 
 
-async def _speak(answer: Answer, run: Run, sleep: Sleep) -> AsyncGenerator[Chunk, None]:
+async def _speak(answer: Answer, run: Run) -> AsyncGenerator[Chunk, None]:
     tokens = 0
     try:
         for step in steps(answer):
             if step.delay:
-                await sleep(step.delay)
+                await current_clock().sleep(step.delay)
             tokens += 1
             if tokens == 1:
                 run.say("first", "first token")
