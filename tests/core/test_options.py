@@ -28,7 +28,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "forged done": ({"done": "a\nb"}, "done"),
     "forged error event": ({"error_event": "a\rb"}, "error_event"),
     "serializer": ({"serializer": 7}, "serializer"),
-    "unknown": ({"keepalive": 15}, "keepalive"),
+    "unknown": ({"chunks": 15}, "there are cleanup_timeout, "),
+    "misspelt": ({"keepalive": 15}, r"did you mean keep_alive=\?"),
+    "another language's case": ({"contentType": "text/csv"}, r"did you mean content_type=\?"),
 }
 
 
@@ -37,6 +39,12 @@ def test_a_wrong_option_is_refused(keywords: Any, named: str) -> None:
     # M7, W7
     with pytest.raises((InvalidOption, InvalidField), match=named):
         resolve("sse", keywords)
+
+
+def test_a_misspelt_option_of_the_callers_own_is_named_too() -> None:
+    # M7
+    with pytest.raises(InvalidOption, match=r"did you mean methods=\?"):
+        resolve("sse", {"method": "GET"}, also=("methods",))  # type: ignore[typeddict-unknown-key]  # so it is
 
 
 @pytest.mark.parametrize("format", ["SSE", "xml", "", None, 7, object(), dict])

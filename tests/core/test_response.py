@@ -100,6 +100,13 @@ def test_a_body_that_cannot_be_written_raises_where_it_is_made() -> None:
         Response({"a": object()})
 
 
+@pytest.mark.parametrize("body", [iter([1]), lambda: "x"], ids=["iterator", "function"])
+def test_a_body_still_to_be_produced_is_sent_elsewhere(body: Any) -> None:
+    # M7
+    with pytest.raises(TypeError, match=r"use Stream\(source\)"):
+        Response(body)
+
+
 def test_stream_heads() -> None:
     # H1, H2
     def head(format: str, **keywords: Any) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from penstock import Context, Emit, HttpError, Response, endpoint
+from penstock import Context, Emit, HttpError, InvalidOption, Response, endpoint
 from penstock.testing import open_stream
 from tests.seeds.apps.mandu import ask, chat, chat_wsgi, export, export_wsgi
 from tests.seeds.hosts import Answer, on_asgi, on_server, on_wsgi
@@ -98,6 +100,13 @@ async def test_the_guard_holds_for_a_stream() -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-user"] == "nobody"  # the middleware around it saw the refusal
     assert b"sign in first" in answer.body
+
+
+@pytest.mark.parametrize("checks", [(), (None,), (lambda ctx: True, None)], ids=len)
+def test_a_guard_that_is_not_there_is_refused(checks: Any) -> None:
+    # M7: an open door would be found too late
+    with pytest.raises(InvalidOption, match="guard"):
+        endpoint().guard(*checks)
 
 
 async def test_the_guard_holds_for_an_export() -> None:

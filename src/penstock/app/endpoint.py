@@ -78,6 +78,9 @@ class _Chain:
         the context, or a list of them.
         """
         HttpError(status)  # refuses what is no error status
+        if not checks or None in checks:
+            # A guard that is silently not there would be an open door.
+            raise InvalidOption("guard", None, "a function of the context, or a list of them")
         added = tuple(guard for check in checks for guard in as_guards("guard", check, status))
         return type(self)(replace(self._plan, guards=(*self._plan.guards, *added)))
 

@@ -28,6 +28,8 @@ CallNext: TypeAlias = Callable[[Context], Awaitable[Response]]
 Middleware: TypeAlias = Callable[[Context, CallNext], Awaitable[Response]]
 HandlerKind: TypeAlias = Literal["generator", "function"]
 
+# What endpoint() takes besides a stream's options.
+_OPTIONS = ("format", "max_body", "methods", "name", "setup", "teardown", "unavailable", "validate")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -85,7 +87,7 @@ def make_plan(
     Raises:
         InvalidOption: One of them cannot mean anything.
     """
-    chosen, options = resolve(format, keywords)
+    chosen, options = resolve(format, keywords, also=_OPTIONS)
     if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 0:
         raise InvalidOption("max_body", max_body, "a number of bytes")
     if not isinstance(unavailable, bool):

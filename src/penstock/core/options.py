@@ -7,6 +7,7 @@ where they are used.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -108,8 +109,15 @@ def check_seconds(option: str, value: Any, more: str = "", *, zero: bool = False
         raise InvalidOption(option, value, f"at most {_MAX_SECONDS:g}: is it in seconds?")
 
 
-def resolve(format: str | Format, keywords: StreamKeywords) -> tuple[Format, StreamOptions]:
+def resolve(
+    format: str | Format, keywords: StreamKeywords, also: Iterable[str] = ()
+) -> tuple[Format, StreamOptions]:
     """Return the format and the flow options that ``keywords`` ask for.
+
+    Args:
+        format: A name, or a format object.
+        keywords: As the caller gave them.
+        also: Options that the caller has besides, to be named where one was misspelt.
 
     Raises:
         InvalidOption: An unknown format or option, or a value it cannot take.
@@ -121,10 +129,18 @@ def resolve(format: str | Format, keywords: StreamKeywords) -> tuple[Format, Str
         given.pop(name, None)
     unknown = sorted(set(given) - set(StreamOptions.__dataclass_fields__))
     if unknown:
-        known = sorted({*_WIRE, *_HEAD, *StreamOptions.__dataclass_fields__})
-        raise InvalidOption(unknown[0], given[unknown[0]], f"one of {', '.join(known)}")
+        known = sorted({*_WIRE, *_HEAD, *StreamOptions.__dataclass_fields__, *also})
+        raise InvalidOption(unknown[0], given[unknown[0]], _unknown(unknown[0], known))
     if "keep_alive" not in given:
         given["keep_alive"] = chosen.keep_alive
     elif given["keep_alive"] is not None and not chosen.encoder(end_mark=False).keep_alive():
         raise InvalidOption("keep_alive", given["keep_alive"], f"None: {chosen.name} has none")
     return chosen, StreamOptions(**given)
+
+
+def _unknown(option: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    meant = get_close_matches(option.lower(), known, 1)
+    hint = f"did you mean {meant[0]}=?" if meant else f"there are {', '.join(known)}"
+    return f"left out: there is no such option ({hint})"

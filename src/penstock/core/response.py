@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from copy import copy
@@ -49,6 +49,7 @@ class Response:
     Raises:
         InvalidOption, InvalidField: A status or header that cannot be sent.
         NotSerializable: A body that JSON cannot carry.
+        TypeError: A body that is still to be produced; that is a ``Stream``.
     """
 
     def __init__(
@@ -282,4 +283,9 @@ def _to_bytes(body: Any) -> tuple[bytes, str | None]:
         return bytes(body), "application/octet-stream"
     if isinstance(body, str):
         return body.encode(), "text/plain; charset=utf-8"
+    if callable(body) or isinstance(body, (AsyncIterable, Awaitable, Iterator)):
+        raise TypeError(
+            f"a Response's body is there already, got {type(body).__name__}; "
+            "to stream it use Stream(source) or ctx.stream(source)"
+        )
     return dumps(body), "application/json"

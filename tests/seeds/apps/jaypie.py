@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from penstock import Context, Emit, Event, Response, Stream, endpoint
+from penstock import Context, Emit, Event, Response, endpoint
 from penstock.chunk import Chunk, Done, Text
 from tests.seeds.sources import complete
 
@@ -50,6 +50,6 @@ async def answer(prompt: str) -> AsyncGenerator[Chunk]:
 
 
 @endpoint
-def pipe(ctx: Context) -> Stream:
+def pipe(ctx: Context) -> Response:
     """A model's chunks, in the format that is asked for."""
     return ctx.stream(answer(ctx.query.get("prompt", "")), ctx.query.get("format", "sse"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from penstock import Context, Emit, HttpError, Response, Stream, endpoint
+from penstock import Context, Emit, HttpError, Response, endpoint
 from penstock.app.plan import CallNext
 from tests.seeds.sources import complete, users
 
@@ -55,7 +55,7 @@ async def ask(ctx: Context) -> Response:
 
 
 @endpoint
-def export(ctx: Context) -> Stream:
+def export(ctx: Context) -> Response:
     """A table, row by row, under a content type of its own."""
 
     async def rows() -> AsyncGenerator[str]:
