@@ -113,7 +113,7 @@ class _Exchange:
 
     async def _run(self) -> None:
         try:
-            await self._app(self._scope, self._receive, self._messages.put)
+            await self._app(self._scope, self._receive, self._send)
         except ClientDisconnected:
             self._messages.end()
         except Exception as exc:
@@ -123,6 +123,14 @@ class _Exchange:
             raise
         else:
             self._messages.end()
+
+    async def _send(self, message: Message) -> None:
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if is_last and not self._gone.is_set():
+            # The server does not ask again after it: waiting, we would take that for a departure.
+            self._messages.give_last(message)
+        else:
+            await self._messages.put(message)
 
     async def _receive(self) -> Message:
         if self._body.is_complete:

@@ -277,12 +277,17 @@ async def _call_middleware(middleware: Middleware, call_next: CallNext, ctx: Con
         inner = await call_next(ctx)
         return inner
 
-    response = await middleware(ctx, call_and_keep)
-    if not isinstance(response, Response):
-        raise TypeError(
-            f"middleware {getattr(middleware, '__qualname__', middleware)} returned "
-            f"{type(response).__name__}; it must return the Response of call_next, or its own"
-        )
+    response: Any = None
+    try:
+        response = await middleware(ctx, call_and_keep)
+        if not isinstance(response, Response):
+            raise TypeError(
+                f"middleware {getattr(middleware, '__qualname__', middleware)} returned "
+                f"{type(response).__name__}; it must return the Response of call_next, or its own"
+            )
+    finally:
+        if inner is not None and inner is not response:
+            await inner.drop()  # nobody will send it, and its tear-down is owed
     return response if response is inner else response.fresh()
 
 

@@ -123,6 +123,12 @@ class Response:
         other._on_finish, other._around = list(self._on_finish), list(self._around)
         return other
 
+    async def drop(self) -> None:
+        """Another answer is sent instead: what was opened is closed, ``on_finish`` runs."""
+        if self.ending is None:
+            self.ending = Ending.CLOSED
+            await self._finish(self.ending)
+
     async def send(self, sink: Sink, *, head_only: bool = False) -> Ending:
         """Send the response into ``sink``; return how it ended, after its hooks have run.
 
@@ -230,6 +236,11 @@ class Streaming(Response):
         if self.head.is_committed:
             raise StreamError("this stream was sent before: make one for each request")
         return self
+
+    async def drop(self) -> None:
+        if self.ending is None:
+            await self._producer.discard()
+        await super().drop()
 
     def _ended(self) -> Ending | None:
         return self._pump.ending if self._pump is not None else None
