@@ -3,8 +3,10 @@
 Lives here: who is open, and one signal hook that chains to what was there. No server's class is
 touched: uvicorn keeps open streams alive until they end by themselves, so somebody must tell them.
 
-The hook is installed from the main thread at the first stream. Hosts that never reach that point
-(a WSGI server's thread pool) call ``penstock.shutdown()`` themselves.
+The hook is installed at the first stream, by the main thread. From a WSGI server's thread pool
+that is asked of it, and done when its loop next turns (gunicorn's gthread: within a second). A
+main thread that never runs Python again (granian's, for WSGI) never does it: such a host's owner
+calls ``penstock.shutdown()``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
+
+from penstock.core.main_thread import in_main_thread
 
 __all__ = ("GRACE", "Stoppable", "enroll", "hook_signals", "shutdown", "withdraw")
 
@@ -36,8 +40,8 @@ class Stoppable(Protocol):
 
 
 _open: dict[asyncio.AbstractEventLoop, set[Stoppable]] = {}
-_lock = threading.Lock()
-_chained: dict[int, Any] = {}  # signal number to the handler that was there
+# Reentrant: a signal handler may run in the middle of what its own thread does under the lock.
+_lock = threading.RLock()
 
 
 def enroll(stream: Stoppable) -> None:
@@ -49,7 +53,7 @@ def enroll(stream: Stoppable) -> None:
             for closed in [other for other in _open if other.is_closed()]:
                 del _open[closed]
             streams = _open.setdefault(loop, set())
-        hook_signals()  # per loop: a server started anew has set handlers anew
+        in_main_thread(hook_signals)  # per loop: a server started anew has set handlers anew
     streams.add(stream)
 
 
@@ -70,8 +74,10 @@ def shutdown() -> None:
     with _lock:
         loops = list(_open)
     for loop in loops:
-        if not loop.is_closed():
+        try:
             loop.call_soon_threadsafe(_stop_all, loop)
+        except RuntimeError:  # it is closed, and its streams with it
+            logger.debug("%r is closed", loop)
 
 
 def _stop_all(loop: asyncio.AbstractEventLoop) -> None:
@@ -89,21 +95,35 @@ def hook_signals() -> None:
     for number in _SIGNALS:
         previous = signal.getsignal(number)
         # None: installed from C, cannot be chained to. SIG_IGN: somebody wants it ignored.
-        if previous in (None, signal.SIG_IGN, _on_signal):
+        if previous in (None, signal.SIG_IGN) or isinstance(previous, _Hook):
             continue
-        _chained[number] = previous
-        signal.signal(number, _on_signal)
+        try:
+            signal.signal(number, _Hook(previous))
+        except ValueError:  # not the main interpreter: signals are not ours
+            logger.debug("no signal hook; call penstock.shutdown()")
+            return
 
 
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    shutdown()
-    previous = _chained.get(number)
-    if callable(previous):
-        previous(number, frame)
-    elif previous == signal.SIG_DFL:
-        # The default is to die at once: after the drain, then. A second signal does not wait.
-        signal.signal(number, signal.SIG_DFL)
-        _when_drained(lambda: os.kill(os.getpid(), number))
+class _Hook:
+    """A signal handler: tells the streams, then does what was done before.
+
+    Each remembers its own predecessor, since a server that ends puts back what it found: that may
+    be an older hook, which must not call into the server that has gone.
+    """
+
+    __slots__ = ("_previous",)
+
+    def __init__(self, previous: Any) -> None:
+        self._previous = previous
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        shutdown()
+        if callable(self._previous):
+            self._previous(number, frame)
+        elif self._previous == signal.SIG_DFL:
+            # The default is to die at once: after the drain, then. A second signal does not wait.
+            signal.signal(number, signal.SIG_DFL)
+            _when_drained(lambda: os.kill(os.getpid(), number))
 
 
 def _when_drained(then: Callable[[], None]) -> None:
@@ -119,8 +139,10 @@ def _when_drained(then: Callable[[], None]) -> None:
 
 
 def _forget() -> None:
-    """After a fork: the parent's streams are not the child's."""
+    """After a fork: the parent's streams are not the child's, nor is who held the lock."""
+    global _lock
     _open.clear()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
