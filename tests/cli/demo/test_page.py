@@ -164,6 +164,14 @@ def test_on_a_phone(browser: Any, server: Server, scheme: str, dark: bool) -> No
         assert ticker.get_attribute("aria-expanded") == "true"
 
 
+def test_on_a_phone_on_its_side_the_answer_has_room(browser: Any, server: Server) -> None:
+    sideways = PHONE | {"viewport": {"width": 844, "height": 390}}
+    with open_page(browser, server.url, **sideways) as page:
+        talk = page.locator("#talk").bounding_box()
+        assert talk["height"] > 300
+        assert page.get_by_role("button", name="Send").bounding_box()["y"] < 390 - 44
+
+
 def test_a_server_that_went_away_is_said(browser: Any) -> None:
     with penstock("demo") as first:
         with open_page(browser, first.url) as page:

@@ -62,7 +62,10 @@ class Stream {
     let events = 0;
     for (const item of items) {
       if (item.kind === "comment") this.comment(item);
-      else { events += 1; this.item(item); }
+      else {
+        if (!this.refused) events += 1;
+        this.item(item);
+      }
     }
     this.events += events;
     const failed = this.problem ? 1 : 0;
@@ -140,10 +143,10 @@ class Stream {
   }
 
   summary() {
-    const how = this.stopped ? "stopped" : this.problem ? "failed" : "finished";
+    const how = this.stopped ? "stopped" : this.refused ? "refused" : this.problem ? "failed" : "finished";
     const facts = [`${label(this.format)}, ${how} after ${seconds(this.took)}`];
     if (this.first !== null) facts.push(`first byte ${seconds(this.first)}`);
-    facts.push(`${this.events.toLocaleString("en")} ${this.format === "text" ? "reads" : "events"}`);
+    facts.push(`${this.events.toLocaleString("en")} ${counted(this.format)}`);
     facts.push(`${this.bytes.toLocaleString("en")} bytes`);
     if (this.alives) facts.push(`${this.alives} keep-alives`);
     return facts.join(" · ");
@@ -191,7 +194,7 @@ function scheduleDraw() {
 
 function drawGauges(stream = current) {
   $("first").textContent = stream.first === null ? "–" : seconds(stream.first);
-  $("events-name").textContent = stream.format === "text" ? "reads" : "events";
+  $("events-name").textContent = counted(stream.format);
   $("events").textContent = stream.events.toLocaleString("en");
   $("bytes").textContent = stream.bytes.toLocaleString("en");
   $("alives").textContent = stream.format === "text" ? "none" : stream.alives;
@@ -230,6 +233,8 @@ function showButton() {
 
 const seconds = (milliseconds) => milliseconds < 1000
   ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+// Text has no events: what is counted there is how often something came.
+const counted = (format) => (format === "text" ? "reads" : "events");
 const label = (format) => ({ sse: "SSE", ndjson: "NDJSON", text: "Plain text" })[format];
 const chosenFormat = () => document.querySelector("[name=format]:checked").value;
 
