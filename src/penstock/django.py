@@ -249,6 +249,8 @@ def endpoint_view(app: ASGIApp) -> Callable[..., Any]:
     def view(request: Any, **parameters: Any) -> StreamingHttpResponse:
         scope = dict(request.scope) if hasattr(request, "scope") else scope_of(request.META)
         scope["path_params"] = parameters
+        if isinstance(scope["query_string"], str):  # by Django's AsyncClient
+            scope["query_string"] = scope["query_string"].encode("latin-1")
         return _MountedResponse(Body(Mounted(app, scope, request.body)))
 
     return view

@@ -28,7 +28,7 @@ from penstock._face import Body, Errors, FaceStream, pairs, with_status
 from penstock._werkzeug import to_ours, to_theirs
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords
-from penstock.errors import HttpError
+from penstock.errors import HttpError, UsageError
 from penstock.types import Source
 
 __all__ = ("StreamResponse",)
@@ -48,6 +48,7 @@ class StreamResponse(Response):
     Raises:
         TypeError: ``source`` can never be one.
         InvalidOption: An unknown format or option, or a value it cannot take.
+        UsageError: No request is being served.
     """
 
     def __init__(
@@ -61,19 +62,19 @@ class StreamResponse(Response):
     ) -> None:
         keywords = with_status(keywords, "status_code", status_code)
         self._stream = FaceStream(source, format, keywords, errors=errors, translate=to_ours)
-        self._body = Body(self._stream)
+        if not has_request_context():
+            raise UsageError("penstock.flask.StreamResponse is made in a Flask view, while it runs")
+        self._body, self._is_begun = Body(self._stream), False
         head = self._stream.head
         super().__init__(self._body, status=head.status, headers=pairs(head))
         # A response that is thrown away on its way out, by a hook that raises, is never closed.
         weakref.finalize(self, self._body.abandon).atexit = False
-        if has_request_context():
-            # The earliest moment at which status and headers of `return response, 201` are known.
-            after_this_request(self._begin)
+        # The earliest moment at which status and headers of `return response, 201` are known.
+        after_this_request(_begin)
 
-    def _begin(self, response: Response) -> Response:
+    def _begin(self) -> Response:
         """Wait for the commit; an error before it becomes what Flask makes of it."""
-        if response is not self:
-            return response  # the view returned something else
+        self._is_begun = True
         self._stream.take_head(self.status_code, self.headers.items())
         try:
             head = self._body.open_blocking(head_only=request.method == "HEAD")
@@ -89,6 +90,14 @@ class StreamResponse(Response):
     def _refuse(self, error: HttpError) -> Exception:
         refusal = self._stream.refusal(error)
         return error if refusal is None else to_theirs(refusal)
+
+
+def _begin(response: Response) -> Response:
+    # A function, not a method: what holds the request must not hold the response, or a response
+    # that is thrown away would never be collected.
+    if isinstance(response, StreamResponse) and not response._is_begun:
+        return response._begin()
+    return response
 
 
 def _handled(error: Exception) -> Response:

@@ -30,7 +30,7 @@ from penstock._face import Body, Errors, FaceStream, pairs, with_status
 from penstock._werkzeug import to_ours, to_theirs
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords
-from penstock.errors import HttpError
+from penstock.errors import HttpError, UsageError
 from penstock.types import Source
 
 __all__ = ("StreamResponse",)
@@ -50,6 +50,7 @@ class StreamResponse(Response):
     Raises:
         TypeError: ``source`` can never be one.
         InvalidOption: An unknown format or option, or a value it cannot take.
+        UsageError: No request is being served.
     """
 
     def __init__(
@@ -63,21 +64,21 @@ class StreamResponse(Response):
     ) -> None:
         keywords = with_status(keywords, "status_code", status_code)
         self._stream = FaceStream(source, format, keywords, errors=errors, translate=to_ours)
-        self._body = Body(self._stream)
+        if not has_request_context():
+            raise UsageError("penstock.quart.StreamResponse is made in a Quart view, while it runs")
+        self._body, self._is_begun = Body(self._stream), False
         head = self._stream.head
         headers: Any = pairs(head)  # as werkzeug takes them
         super().__init__(_Streamed(self._body), status=head.status, headers=headers)
         self.timeout = None
         # Quart cancels its task when the reader leaves, maybe before it has entered the body.
         weakref.finalize(self, self._body.abandon).atexit = False
-        if has_request_context():
-            # The earliest moment at which status and headers of `return response, 201` are known.
-            after_this_request(self._begin)
+        # The earliest moment at which status and headers of `return response, 201` are known.
+        after_this_request(_begin)
 
-    async def _begin(self, response: Any) -> Any:
+    async def _begin(self) -> Any:
         """Wait for the commit; an error before it becomes what Quart makes of it."""
-        if response is not self:
-            return response  # the view returned something else
+        self._is_begun = True
         self._stream.take_head(self.status_code, self.headers.items())
         try:
             head = await self._body.open(head_only=request.method == "HEAD")
@@ -109,6 +110,14 @@ class _Streamed(ResponseBody):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._body
+
+
+async def _begin(response: Any) -> Any:
+    # A function, not a method: what holds the request must not hold the response, or a response
+    # that is thrown away would never be collected.
+    if isinstance(response, StreamResponse) and not response._is_begun:
+        return await response._begin()
+    return response
 
 
 async def _handled(error: Exception) -> Any:

@@ -34,9 +34,10 @@ __all__ = ("StreamResponse",)
 class StreamResponse(Response):
     """A source as a Starlette response; FastAPI takes it as it is.
 
-    Headers and cookies set on it, or on FastAPI's injected ``Response``, are sent. An error before
-    the first item goes to the app's exception handlers. The background task runs after the stream,
-    also when the reader left.
+    Headers and cookies set on it are sent; what is set on FastAPI's injected ``Response`` is not,
+    as with every response that a function returns itself. An error before the first item goes to
+    the app's exception handlers. The background task runs after the stream, also when the reader
+    left.
 
     Args:
         source: An async or sync iterable, an awaitable, a context manager, or a zero-argument

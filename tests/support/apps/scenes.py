@@ -47,6 +47,8 @@ def scenes(refuse: Refuse) -> dict[str, Scene]:
         "/early-http-error": lambda query: _early_http_error,
         "/forever": lambda query: lambda: _forever(float(query["gap"])),
         "/silent": lambda query: _silent,
+        "/idle": lambda query: _idle,
+        "/flood": lambda query: _flood,
     }
 
 
@@ -95,3 +97,24 @@ async def _silent() -> AsyncIterator[Any]:
         yield {}
     finally:
         LOG.append("silent stopped")
+
+
+async def _idle() -> AsyncIterator[Any]:
+    yield {"i": 0}
+    try:
+        await asyncio.Event().wait()
+    finally:
+        LOG.append("idle stopped")
+
+
+async def _flood() -> AsyncIterator[str]:
+    """Always ready: 16 KiB at a time, as much as the reader's side takes."""
+    n = 0
+    try:
+        while True:
+            n += 1
+            if n % 16 == 0:
+                LOG.append(f"flood {n}")
+            yield "x" * 16 * 1024
+    finally:
+        LOG.append("flood stopped")

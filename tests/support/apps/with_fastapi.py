@@ -8,7 +8,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from scenes import LOG, Scene, scenes, ticks
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from penstock.starlette import StreamResponse
 
@@ -18,7 +18,7 @@ def make() -> FastAPI:
     for path, scene in scenes(lambda: HTTPException(403, "no entry")).items():
         made.add_api_route(path, _view(scene))
     made.add_api_route("/log", lambda: list(LOG))
-    made.add_route("/mounted/ticks", ticks)
+    made.router.routes.append(Route("/mounted/ticks", ticks))
     return made
 
 
