@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two at a time: most tests wait for servers. A file stays with one worker, in its order.
-PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two at a time, since most tests wait for servers; who is done first takes over from the other.
+PYTEST ?= $(BIN)/python -m pytest -n 2 --dist worksteal
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c requirements/constraints.txt
 NPM := npm install --no-fund --no-audit --no-update-notifier --omit-lockfile-registry-resolved
 
@@ -80,7 +80,7 @@ bench: $(MADE)/bench  ## the side-by-side benchmark; ARGS="burst --servers raw,p
 	$(BIN)/python -m bench $(ARGS)
 
 fuzz: setup  ## the random tests at full count: some minutes
-	PENSTOCK_FUZZ=100000 $(PYTEST) -m fuzz --timeout=3600 $(ARGS)
+	PENSTOCK_FUZZ=100000 $(PYTEST) -m fuzz --timeout=3600 -o faulthandler_timeout=3600 $(ARGS)
 
 demo: $(MADE)/demo  ## a chat page in the browser, streaming; no key, no account
 	@$(BIN)/penstock demo
