@@ -125,7 +125,7 @@ class Endpoint(_Chain):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._app: ASGIApp = self._serve
+        self._app: ASGIApp = self._serve if not plan.wraps else _as_function(self._serve)
         for wrap in reversed(plan.wraps):
             self._app = wrap.factory(self._app, *wrap.args, **wrap.options)
         self._call: CallNext = self._answer
@@ -267,6 +267,18 @@ class Endpoint(_Chain):
             f"{self.name or 'the handler'} returned {type(reply).__name__}; expected a Response, "
             "an async or sync iterable, a mapping, str, bytes, or None"
         )
+
+
+def _as_function(app: ASGIApp) -> ASGIApp:
+    """Return ``app`` as what a middleware that looks closer takes for an ASGI 3 app.
+
+    Sentry's takes a bound method for ASGI 2: it looks at ``__call__`` of all but functions.
+    """
+
+    async def function(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return function
 
 
 async def _call_middleware(middleware: Middleware, call_next: CallNext, ctx: Context) -> Response:
