@@ -313,6 +313,19 @@ async def test_a_body_that_is_not_what_it_says_is_an_error() -> None:
             await stream.next_event()
 
 
+async def test_a_packed_body_is_left_packed() -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-encoding", b"gzip")]
+    async with open_stream(app_that_sends(start(*headers), body(b"\x1f\x8b", False))) as stream:
+        assert await stream.next_event() == b"\x1f\x8b"
+
+
+# chunks can be read of any body
+async def test_reading_chunks_decodes_nothing() -> None:
+    app = app_that_sends(start((b"content-type", b"application/x-ndjson")), body(b"{\n", False))
+    async with open_stream(app) as stream:
+        assert await stream.read() == b"{\n"
+
+
 # E1, E2: assert on errors
 @pytest.mark.parametrize(
     ("format", "status"), [("sse", 200), ("ndjson", 200), ("sse", 404), ("text", 404)]

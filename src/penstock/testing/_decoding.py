@@ -38,7 +38,7 @@ class _Text:
     """A chunk is an event; no character is cut in two."""
 
     def __init__(self) -> None:
-        self._decode = _utf8_decoder().decode
+        self._decode = _utf8_decoder(errors="replace").decode
 
     def feed(self, chunk: bytes) -> list[str]:
         text = self._decode(chunk)

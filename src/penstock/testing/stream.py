@@ -39,6 +39,7 @@ class OpenStream:
         self._events: list[Any] = []
         self._came_with: list[int] = []  # of each event: the chunks that had to arrive for it
         self._next = 0
+        self._passed = 0  # chunks read as chunks, with their events
         self._comments: list[str] = []
         self._saw_error = False
 
@@ -101,15 +102,19 @@ class OpenStream:
             EOFError: The body ended before another event came.
             TimeoutError: None came in time.
         """
-        await self.wait_for(
-            lambda: len(self.events) > self._next or self._is_over, "an event", timeout=timeout
-        )
-        if len(self.events) <= self._next:
+        await self.wait_for(lambda: self._has_next() or self._is_over, "an event", timeout=timeout)
+        if not self._has_next():
             raise EOFError(f"no more events: {self}") from self._wire.error
         event = self._events[self._next]
         self._wire.take(self._came_with[self._next])
         self._next += 1
         return event
+
+    def _has_next(self) -> bool:
+        self._decode()
+        while self._next < len(self._events) and self._came_with[self._next] <= self._passed:
+            self._next += 1  # it came with a chunk that was read as such
+        return self._next < len(self._events)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -134,7 +139,8 @@ class OpenStream:
         if len(wire.chunks) <= wire.taken:
             raise EOFError(f"no more chunks: {self}") from wire.error
         chunk = wire.chunks[wire.taken]
-        self._skip_to(wire.taken + 1)
+        wire.take(wire.taken + 1)
+        self._passed = wire.taken
         return chunk
 
     async def read(self, *, timeout: float | None = None) -> bytes:
@@ -151,12 +157,6 @@ class OpenStream:
         await self.read(timeout=timeout)
         return json.loads(self.body)
 
-    def _skip_to(self, chunk: int) -> None:
-        self._wire.take(chunk)
-        self._decode()
-        while self._next < len(self._events) and self._came_with[self._next] <= chunk:
-            self._next += 1
-
     @property
     def _is_over(self) -> bool:
         return self._wire.ended is not None
@@ -164,7 +164,9 @@ class OpenStream:
     def _decode(self) -> None:
         wire = self._wire
         if self._decoder is None and wire.status is not None:
-            self._decoder = decoder_for(self.content_type, self._comments.append)
+            coding = self.headers.get("content-encoding", "identity")
+            kind = self.content_type if coding == "identity" else ""
+            self._decoder = decoder_for(kind, self._comments.append)
         if self._decoder is None or self._is_flushed:
             return
         while self._decoded < len(wire.chunks):
@@ -325,7 +327,7 @@ class OpenStream:
     def __repr__(self) -> str:
         wire = self._wire
         head = f"{wire.status} {self.content_type}" if wire.status else "no head yet"
-        events = self.events
+        events = self._events  # as decoded so far: a body that cannot be must not hide the rest
         last = f", last {events[-1]!r}" if events else ""
         parts = [head, f"{len(events)} events{last}", f"{len(self._comments)} comments"]
         body = self.body
