@@ -44,11 +44,8 @@ class Clock(Protocol):
 class LoopClock:
     """The running event loop's clock."""
 
-    def now(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
+    now = staticmethod(time.monotonic)  # no frame of ours in between: every write asks
+    wall = staticmethod(time.time)
 
     async def sleep(self, delay: float) -> None:
         await asyncio.sleep(delay)

@@ -89,17 +89,18 @@ class Outbox:
     def put(self, data: bytes) -> bool:
         """Add one event's bytes; never waits. Return whether the producer owes the loop a turn."""
         pending = self._pending
-        if not pending:  # the writer has been here since the last one: a new turn
-            self._turn_began = monotonic()
-            writer = self._writer
-            if writer is not None and not writer.done():
-                writer.set_result(None)
         pending.append(data)
         self._size += len(data)
-        if self._first:
-            self._first = False
-            self._turn_began = 0.0  # the first byte must not wait for a second event
-            return True
+        if len(pending) == 1:  # the writer has been here since the last one: a new turn
+            writer, self._writer = self._writer, None
+            if writer is not None and not writer.done():
+                writer.set_result(None)
+            if self._first:
+                self._first = False
+                self._turn_began = 0.0  # the first byte must not wait for a second event
+                return True
+            self._turn_began = monotonic()
+            return self._size >= self._max_bytes
         # owes_turn, in line: this is the hottest place there is.
         return (
             len(pending) >= _TURN_EVENTS
@@ -159,15 +160,15 @@ class Outbox:
 
     # --- the writer's side
 
-    async def ready(self) -> None:
-        """Return when there is something to take, or nothing more will come."""
+    def news(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None] | None:
+        """Return what to await until there is something to take, or nothing more will come.
+
+        None: it is so already. (A future and no coroutine: it is awaited for every event.)
+        """
         if self._pending or self._ended:
-            return
-        self._writer = asyncio.get_running_loop().create_future()
-        try:
-            await self._writer
-        finally:
-            self._writer = None
+            return None
+        self._writer = loop.create_future()
+        return self._writer
 
     def take(self) -> tuple[bytes, int]:
         """Return all that is there, joined: one write; and how many events it is."""

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from penstock.core.outbox import Outbox
-from penstock.core.source import check_source, discard, open_source
+from penstock.core.source import check_source, close_iterator, discard, open_source
 from penstock.event import Event
 
 __all__ = ("Capacity", "Emit", "Feed", "Producer", "Reading", "Writing", "item_of")
@@ -71,10 +71,26 @@ class Reading:
         self._source = source
 
     async def produce(self, feed: Feed) -> None:
+        source = self._source
+        if inspect.isasyncgenfunction(source):
+            source = source()
+        if not inspect.isasyncgen(source):
+            await self._produce_any(source, feed)
+            return
+        # What most sources are, without the exit stack: thousands of them may be idle.
+        put, turn = feed.put, feed.outbox.turn
+        try:
+            async for item in source:
+                if put(item):
+                    await turn()
+        finally:
+            if source.ag_frame is not None:
+                await close_iterator(source)
+
+    async def _produce_any(self, source: Any, feed: Feed) -> None:
         put, turn = feed.put, feed.outbox.turn
         async with AsyncExitStack() as stack:
-            items = await open_source(self._source, stack)
-            async for item in items:
+            async for item in await open_source(source, stack):
                 if put(item):
                     await turn()
 

@@ -3,8 +3,8 @@
 Lives here: the producer's task, the writer, the commit, keep-alives, timeouts, and every way a
 stream can end. Stays out: ASGI, HTTP, formats' grammar, what a source is.
 
-The producer runs in a task of its own, so that its cleanup runs to its end whatever happens to
-the host's task, which is the writer. Between them stands one bounded ``Outbox``.
+Producer and writer have a task each and one bounded ``Outbox`` between them: what happens to the
+host's task, which only waits, cuts neither a cleanup nor the last words short.
 """
 
 from __future__ import annotations
@@ -69,17 +69,19 @@ class Pump:
         "_committed",
         "_encode",
         "_error",
-        "_host",
         "_last_item",
         "_last_write",
         "_notes",
         "_opened",
         "_options",
+        "_over",
         "_producer",
         "_put",
         "_sink",
+        "_sink_error",
         "_started",
         "_timers",
+        "_writer",
         "_written",
         "capacity",
         "encoder",
@@ -108,7 +110,9 @@ class Pump:
         self._sink, self._options, self._around = sink, options, around
         self._clock = options.clock or current_clock()
         self._producer: asyncio.Task[None] | None = None
-        self._host: asyncio.Task[Any] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._over: asyncio.Future[None] | None = None  # the writer has finished
+        self._sink_error: Exception | None = None
         self._error: BaseException | None = None
         self._started = self._opened = self._written = self._breaking_off = False
         self._timers: dict[str, Timer] = {}
@@ -187,15 +191,19 @@ class Pump:
                 ``throw``.
             asyncio.CancelledError: The host cancelled us; the producer was stopped first.
         """
-        self._host = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
         enroll(self)
         self._sink.watch(self._left)  # before the producer: a reader already gone starts nothing
-        self._producer = asyncio.get_running_loop().create_task(
-            self._produce(producer), context=context
-        )
+        self._producer = loop.create_task(self._produce(producer), context=context)
+        self._writer = loop.create_task(self._write(loop))
+        self._writer.add_done_callback(self._writer_finished)
         self._arm()
         try:
-            await self._write_all()
+            await self._over
+        except asyncio.CancelledError:
+            await self._host_cancelled()
+            raise
         finally:
             for timer in self._timers.values():
                 timer.cancel()
@@ -206,8 +214,17 @@ class Pump:
                 self._sink.unwatch()
         return self._conclude()
 
+    async def _host_cancelled(self) -> None:
+        """The host ends us; without word that the reader left, it is shutting down."""
+        assert self._writer is not None
+        self.stop(Ending.SHUTDOWN)
+        self._timer("abort", self._clock.now() + GRACE, self._abort)
+        await settle(self._writer, 2 * GRACE, "writing the last words", self._clock)
+
     def _conclude(self) -> Ending:
         ending = self.ending or Ending.COMPLETED
+        if self._sink_error is not None:
+            raise self._sink_error
         error = self._error
         if error is not None and (not self._committed or self._options.throw):
             if isinstance(error, asyncio.CancelledError):
@@ -248,29 +265,29 @@ class Pump:
             self._finish(Ending.COMPLETED)
             await self.outbox.flushed()
 
-    async def _write_all(self) -> None:
+    async def _write(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The writer: a task of its own, so that its steps cost the same on every host."""
         try:
-            await self._write()
+            await self._write_all(loop)
         except ClientDisconnected:
             self._left()
         except asyncio.CancelledError:
-            if self._breaking_off and self._host is not None:
-                self._host.uncancel()  # it was ours: the reader did not take its last words
-                return
-            # The host ends us without saying that the reader left: it is shutting down.
-            self.stop(Ending.SHUTDOWN)
-            await self._last_words()
-            raise
-        except BaseException:
+            pass  # ours: the reader left, or takes nothing at a shutdown
+        except Exception as exc:  # the host's: it is given back to it
+            self._sink_error = exc
             self.stop(Ending.ERROR)
-            raise
 
-    async def _write(self) -> None:
+    def _writer_finished(self, _: object) -> None:
+        self._written = True
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    async def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
         outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
         while True:
-            await outbox.ready()
-            if self.ending is Ending.DISCONNECTED:
-                return
+            news = outbox.news(loop)
+            if news is not None:
+                await news
             ended = outbox.is_ended  # then nothing follows what is taken now
             if not self._opened:
                 if not self._committed:
@@ -292,15 +309,8 @@ class Pump:
                         stats.first_byte = self._last_write - self._began
             outbox.release(len(data))
             if ended:
-                self._written = True
+                self._written = True  # now: hosts report a departure as soon as all is sent
                 return
-
-    async def _last_words(self) -> None:
-        """Try to write what is left; a host that cancels again does not want it."""
-        try:
-            await self._write()
-        except (asyncio.CancelledError, ClientDisconnected):
-            logger.debug("the host took no last words")
 
     async def _settle(self, producer: Producer) -> None:
         task = self._producer
@@ -374,8 +384,7 @@ class Pump:
             return
         if ending is Ending.DISCONNECTED:
             self.ending = ending
-            self.outbox.discard()
-            self.outbox.end()
+            self._stop_writing()
         elif ending is Ending.ERROR:
             self.ending = ending
         else:
@@ -407,7 +416,13 @@ class Pump:
             self.stop(Ending.DISCONNECTED)
         elif not self._written:  # it had ended, but not for this reader
             self.ending = Ending.DISCONNECTED
-            self.outbox.discard()
+            self._stop_writing()
+
+    def _stop_writing(self) -> None:
+        self.outbox.discard()
+        self.outbox.end()
+        if self._writer is not None:  # it may be waiting for the reader that has left
+            self._writer.cancel()
 
     def shut_down(self) -> None:
         """The process is going away: end within the grace (``Stoppable``)."""
@@ -422,9 +437,9 @@ class Pump:
     def _abort(self) -> None:
         """The reader takes nothing: break off, or the process never ends."""
         self.stop(Ending.SHUTDOWN)
-        if self._host is not None and not self._breaking_off:
+        if not self._written:
             self._breaking_off = True
-            self._host.cancel()
+            self._stop_writing()
 
     # --- time
 

@@ -14,9 +14,12 @@ from typing import Any
 
 from penstock.core.threads import in_thread
 
-__all__ = ("check_source", "discard", "open_source")
+__all__ = ("check_source", "close_iterator", "discard", "open_source")
 
 logger = logging.getLogger("penstock")
+
+# How often a generator may yield instead of ending.
+_CLOSE_TRIES = 8
 
 
 def check_source(source: Any) -> None:
@@ -74,17 +77,21 @@ def _aiterate(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
     if iterator is not source and hasattr(source, "aclose"):
         stack.push_async_callback(source.aclose)
     if hasattr(iterator, "aclose"):
-        stack.push_async_callback(_aclose, iterator)
+        stack.push_async_callback(close_iterator, iterator)
     return iterator
 
 
-async def _aclose(iterator: Any) -> None:
-    try:
-        await iterator.aclose()
-    except RuntimeError:
-        # It yielded once more instead of ending; the second time it must.
-        logger.warning("%r yielded while it was being closed; closing it again", iterator)
-        await iterator.aclose()
+async def close_iterator(iterator: Any) -> None:
+    """Close an async iterator, also one that goes on yielding instead of ending."""
+    if inspect.isasyncgen(iterator) and iterator.ag_frame is not None:
+        # Not aclose(), which works once: a generator that yields after it can never be closed.
+        for _ in range(_CLOSE_TRIES):
+            try:
+                await iterator.athrow(GeneratorExit)
+            except (GeneratorExit, StopAsyncIteration):
+                return
+            logger.warning("%r yielded while it was being closed; closing it again", iterator)
+    await iterator.aclose()
 
 
 async def _each(items: Iterable[Any]) -> AsyncIterator[Any]:
