@@ -25,6 +25,7 @@ from penstock.app.plan import (
     Plan,
     Route,
     Wrap,
+    check_methods,
     check_middleware,
     make_plan,
     make_route,
@@ -87,7 +88,7 @@ class _Chain:
     def route(self, methods: Iterable[str], handler: Handler) -> Endpoint:
         """Answer ``methods`` with ``handler``."""
         route = make_route(handler)
-        routes = {**self._plan.routes, **{method.upper(): route for method in methods}}
+        routes = {**self._plan.routes, **dict.fromkeys(check_methods(methods), route)}
         name = self._plan.name or getattr(handler, "__name__", None)
         return Endpoint(replace(self._plan, routes=MappingProxyType(routes), name=name))
 

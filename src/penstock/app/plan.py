@@ -16,8 +16,7 @@ from penstock.app.context import Context
 from penstock.app.lifecycle import Guard, Step, as_guards, as_steps
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
-from penstock.core.request import MAX_BODY
-from penstock.core.response import Response
+from penstock.core.response import Response, stream_head
 from penstock.errors import InvalidOption
 
 __all__ = ("CallNext", "Handler", "HandlerKind", "Middleware", "Plan", "Route", "Wrap", "make_plan")
@@ -86,8 +85,10 @@ def make_plan(
 
     Raises:
         InvalidOption: One of them cannot mean anything.
+        InvalidField: A header cannot be sent.
     """
     chosen, options = resolve(format, keywords, also=_OPTIONS)
+    stream_head(chosen, keywords)  # refuses a status or a header that cannot be sent
     if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 0:
         raise InvalidOption("max_body", max_body, "a number of bytes")
     if not isinstance(unavailable, bool):
@@ -97,9 +98,9 @@ def make_plan(
         format=chosen,
         options=options,
         keywords=keywords,
-        methods=_check_methods(methods),
+        methods=check_methods(methods),
         unavailable=unavailable,
-        max_body=max_body or MAX_BODY,
+        max_body=max_body,
         validate=as_guards("validate", validate, 400),
         setup=as_steps("setup", setup),
         teardown=as_steps("teardown", teardown),
@@ -135,7 +136,12 @@ def check_middleware(middleware: Any) -> Middleware:
     return checked
 
 
-def _check_methods(methods: Any) -> tuple[str, ...]:
+def check_methods(methods: Any) -> tuple[str, ...]:
+    """Return ``methods`` in capitals.
+
+    Raises:
+        InvalidOption: It is no list of HTTP methods.
+    """
     if isinstance(methods, str) or not isinstance(methods, (list, tuple, set, frozenset)):
         raise InvalidOption("methods", methods, 'a list of methods, such as ("GET", "POST")')
     names = tuple(str(method).upper() for method in methods)
