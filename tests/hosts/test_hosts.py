@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -204,6 +205,31 @@ def test_a_silent_source_is_stopped_before_its_first_item(asgi_scenes: Scenes) -
     assert printed.count("Traceback") == tracebacks
     assert "No response returned" not in printed
     assert "CancelledError" not in printed
+
+
+# What the kernel's buffers take on the way, some 4 MB, and a good margin; not what was read.
+MOST_HELD = 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_stalled_reader_stops_the_producer(name: str, servers: dict[str, Server]) -> None:
+    # F1: through the framework's own way of sending, too
+    scenes = scenes_of(name, servers)
+    counted, since = 0, time.monotonic()
+
+    def stands_still() -> bool:
+        nonlocal counted, since
+        count = len(scenes.log())
+        if count != counted:
+            counted, since = count, time.monotonic()
+        return counted > 0 and time.monotonic() - since > 0.5
+
+    target = f"{scenes.host.prefix}/flood"
+    with request(scenes.port, "GET", target, rcvbuf=4096) as response:
+        wait_until(stands_still, 20.0, "the producer never stood still")
+        assert counted * 16 * 16 * 1024 < MOST_HELD
+        response.leave()
+    scenes.wait_for("flood stopped")
 
 
 HEAD_ROUTED = [n for n in HOSTS if HOSTS[n].app not in ("with_fastapi:app", "with_litestar:app")]
