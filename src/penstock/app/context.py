@@ -17,7 +17,7 @@ from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Emit, Producer, Reading, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
-from penstock.types import Scope, Source
+from penstock.types import HeaderValues, Scope, Source
 
 __all__ = ("Context",)
 
@@ -42,14 +42,20 @@ class Context(Request):
         inbox: Inbox,
         *,
         max_body: int = MAX_BODY,
+        name: str | None = None,
         format: Format | None = None,
         defaults: StreamKeywords | None = None,
     ) -> None:
         super().__init__(scope, inbox, max_body=max_body)
         self.head = Head()
+        self._name = name
         self._plan_format = format
         self._defaults: Any = defaults or {}
         self._response: Streaming | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self._name or self.path} {self.id}"
 
     @cached_property
     def state(self) -> dict[str, Any]:
@@ -117,6 +123,8 @@ class Context(Request):
         inherited = self._inherited(format)
         chosen_format = inherited.pop("format", format)
         merged: Any = {**inherited, **keywords}
+        if "headers" in inherited and "headers" in keywords:  # name by name, the stream's win
+            merged["headers"] = _lower(inherited["headers"]) | _lower(keywords["headers"])
         chosen, options = resolve(chosen_format, merged)
         head = stream_head(chosen, merged, self.head)
         response = Streaming(producer, chosen, options, head, end_mark=end_mark)
@@ -135,6 +143,10 @@ class Context(Request):
             response.head.absorb(self.head)
             self.head = response.head
         self._response = response if isinstance(response, Streaming) else None
+
+
+def _lower(headers: HeaderValues) -> dict[str, Any]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _takes_emit(write: Any) -> bool:
