@@ -12,9 +12,9 @@ from django.core.exceptions import PermissionDenied
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
-from scenes import LOG, Scene, scenes, ticks
 
 from penstock.django import StreamResponse, endpoint_view
+from tests.support.apps.scenes import LOG, Scene, scenes, ticks
 
 MIDDLEWARE = (
     "django.middleware.security.SecurityMiddleware",
@@ -32,14 +32,14 @@ if not settings.configured:
 
 def _view(scene: Scene) -> Callable[[HttpRequest], Awaitable[StreamResponse]]:
     async def view(request: HttpRequest) -> StreamResponse:
-        return StreamResponse(scene(request.GET), request=request)
+        return StreamResponse(scene(request.GET), request.GET.get("format", "sse"), request=request)
 
     return view
 
 
 def _sync_view(scene: Scene) -> Callable[[HttpRequest], StreamResponse]:
     def view(request: HttpRequest) -> StreamResponse:
-        return StreamResponse(scene(request.GET), request=request)
+        return StreamResponse(scene(request.GET), request.GET.get("format", "sse"), request=request)
 
     return view
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from scenes import LOG, scenes
-
 from penstock import Context, HttpError, Response, endpoint
+from tests.support.apps.scenes import LOG, scenes
 
 SCENES = scenes(lambda: HttpError(403, detail="no entry"))
 
@@ -13,7 +12,8 @@ SCENES = scenes(lambda: HttpError(403, detail="no entry"))
 async def app(ctx: Context) -> Response:
     if ctx.path == "/log":
         return Response(list(LOG))
-    return ctx.sse(SCENES[ctx.path](dict(ctx.query.items())))
+    source = SCENES[ctx.path](dict(ctx.query.items()))
+    return ctx.stream(source, ctx.query.get("format", "sse"))
 
 
 wsgi = app.wsgi

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from scenes import LOG, Scene, scenes, ticks
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Route
 
 from penstock.starlette import StreamResponse
+from tests.support.apps.scenes import LOG, Scene, scenes, ticks
 
 
 def make() -> FastAPI:
@@ -24,7 +24,9 @@ def make() -> FastAPI:
 
 def _view(scene: Scene) -> Callable[[Request], Awaitable[StreamResponse]]:
     async def view(request: Request) -> StreamResponse:
-        return StreamResponse(scene(dict(request.query_params)))
+        return StreamResponse(
+            scene(dict(request.query_params)), request.query_params.get("format", "sse")
+        )
 
     return view
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask import Flask, request
-from scenes import LOG, Scene, scenes, ticks
 from werkzeug.exceptions import Forbidden
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from penstock.flask import StreamResponse
+from tests.support.apps.scenes import LOG, Scene, scenes, ticks
 
 flask = Flask(__name__)
 
 
 def _view(scene: Scene) -> Callable[[], StreamResponse]:
     def view() -> StreamResponse:
-        return StreamResponse(scene(request.args))
+        return StreamResponse(scene(request.args), request.args.get("format", "sse"))
 
     return view
 

@@ -6,15 +6,17 @@ from typing import Any
 
 from litestar import Litestar, Request, asgi, get
 from litestar.exceptions import PermissionDeniedException
-from scenes import LOG, Scene, scenes, ticks
 
 from penstock.litestar import StreamResponse
+from tests.support.apps.scenes import LOG, Scene, scenes, ticks
 
 
 def _route(path: str, scene: Scene) -> Any:
     @get(path, name=path)
     async def view(request: Request[Any, Any, Any]) -> StreamResponse:
-        return StreamResponse(scene(dict(request.query_params)))
+        return StreamResponse(
+            scene(dict(request.query_params)), request.query_params.get("format", "sse")
+        )
 
     return view
 

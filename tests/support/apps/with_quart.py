@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from hypercorn.middleware import DispatcherMiddleware
 from quart import Quart, request
-from scenes import LOG, Scene, scenes, ticks
 from werkzeug.exceptions import Forbidden
 
 from penstock.quart import StreamResponse
+from tests.support.apps.scenes import LOG, Scene, scenes, ticks
 
 quart = Quart(__name__)
 
 
 def _view(scene: Scene) -> Callable[[], Awaitable[StreamResponse]]:
     async def view() -> StreamResponse:
-        return StreamResponse(scene(request.args))
+        return StreamResponse(scene(request.args), request.args.get("format", "sse"))
 
     return view
 
@@ -30,4 +31,6 @@ async def log() -> list[str]:
     return list(LOG)
 
 
-app = DispatcherMiddleware({"/mounted/ticks": ticks, "": quart})
+# Hypercorn types an ASGI app by its own messages only, which is narrower than any app is.
+mounts: dict[str, Any] = {"/mounted/ticks": ticks, "": quart}
+app = DispatcherMiddleware(mounts)
