@@ -21,6 +21,7 @@ from penstock.core.options import StreamKeywords
 from penstock.core.problem import Translate, problem_of, report
 from penstock.core.producer import Feed, Producer
 from penstock.core.pull import Pull
+from penstock.core.request import Request
 from penstock.core.response import Response, problem_response
 from penstock.core.shutdown import hook_signals
 from penstock.errors import HttpError, InvalidOption
@@ -85,9 +86,9 @@ class FaceStream(Stream):
         problem = problem_of(error, self.options.scrub)
         return HttpError(problem.status, problem.title, problem.detail, error.headers)
 
-    def _render(self, error: BaseException) -> Response:
+    def _render(self, error: BaseException, request: Request | None) -> Response:
         ours = self._translate(error) or error
-        report(ours, "a request failed")
+        report(ours, "a request failed", request)
         headers = ours.headers if isinstance(ours, HttpError) else None
         return problem_response(problem_of(ours, self.options.scrub), headers)
 

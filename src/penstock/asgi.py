@@ -14,6 +14,7 @@ from contextlib import suppress
 from penstock.core.ending import Ending
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
+from penstock.core.request import Request
 from penstock.core.response import Response
 from penstock.errors import ClientDisconnected
 from penstock.types import Receive, Scope, Send
@@ -58,6 +59,16 @@ class AsgiSink:
     def unwatch(self) -> None:
         self._inbox.unwatch()
 
+    async def conclude(self, ending: Ending) -> None:
+        """Answer a reader that left before the head: nobody gets it.
+
+        Middleware in between expects an answer all the same, and would raise without one.
+        """
+        if ending is Ending.DISCONNECTED and not self.is_open:
+            with suppress(ClientDisconnected):  # which is what we know
+                await self.open(Head(_CLIENT_CLOSED_REQUEST))
+                await self.write(b"", False)
+
 
 async def respond(
     response: Response, scope: Scope, receive: Receive, send: Send, *, inbox: Inbox | None = None
@@ -69,13 +80,12 @@ async def respond(
     Raises:
         Exception: What the producer raised before the head was committed.
     """
-    sink = AsgiSink(inbox if inbox is not None else Inbox(receive), send)
+    inbox = inbox if inbox is not None else Inbox(receive)
+    if response.request is None:
+        response.request = Request(scope, inbox)
+    sink = AsgiSink(inbox, send)
     ending = await response.send(sink, head_only=scope["method"].upper() == "HEAD")
-    if ending is Ending.DISCONNECTED and not sink.is_open:
-        # Middleware in between expects an answer all the same, and would raise without one.
-        with suppress(ClientDisconnected):  # which is what we know
-            await sink.open(Head(_CLIENT_CLOSED_REQUEST))
-            await sink.write(b"", False)
+    await sink.conclude(ending)
     return ending
 
 

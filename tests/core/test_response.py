@@ -195,7 +195,7 @@ def test_an_error_before_the_commit_is_rendered_once_or_raised() -> None:
         sink, log = ListSink(), []  # type: tuple[ListSink, list[Ending]]
         response = streaming(fails)
         response.on_finish(log.append)
-        response.render_error = lambda error: problem_response(problem_of(error))
+        response.render_error = lambda error, _: problem_response(problem_of(error))
         assert await response.send(sink) is Ending.ERROR
         assert sink.head is not None
         assert (sink.head.status, response.status) == (404, 404)

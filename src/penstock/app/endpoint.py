@@ -30,14 +30,14 @@ from penstock.app.plan import (
     make_plan,
     make_route,
 )
-from penstock.asgi import respond, run_lifespan
+from penstock.asgi import AsgiSink, run_lifespan
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
 from penstock.core.options import StreamKeywords
-from penstock.core.problem import problem_of, report, request_name
+from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
-from penstock.core.request import MAX_BODY
+from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, problem_response, stream_head
 from penstock.errors import HttpError, InvalidOption
 from penstock.formats import END_ID
@@ -153,27 +153,26 @@ class Endpoint(_Chain):
     # --- one request
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await run_lifespan(receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})  # before accept: 403
-        else:
-            await self._serve_http(scope, receive, send)
-
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _serve_other(scope, receive, send)
+            return
         plan = self._plan
         inbox = Inbox(receive)
         ctx = Context(
-            scope, inbox, max_body=plan.max_body, format=plan.format, defaults=plan.keywords
+            scope,
+            inbox,
+            max_body=plan.max_body,
+            name=plan.name,
+            format=plan.format,
+            defaults=plan.keywords,
         )
-        token = request_name.set(lambda: f"{plan.name or ctx.path} {ctx.id}")
-        try:
-            response = await self._first_response(ctx)
-            if not plan.options.throw:
-                response.render_error = self._render
-            await respond(response, scope, receive, send, inbox=inbox)
-        finally:
-            request_name.reset(token)
+        response = await self._first_response(ctx)
+        response.request = ctx
+        if not plan.options.throw:
+            response.render_error = self._render
+        sink = AsgiSink(inbox, send)
+        ending = await response.send(sink, head_only=ctx.method == "HEAD")
+        await sink.conclude(ending)
 
     async def _first_response(self, ctx: Context) -> Response:
         if self._is_over(ctx):
@@ -183,15 +182,15 @@ class Endpoint(_Chain):
         except Exception as exc:
             if self._plan.options.throw:
                 raise
-            return self._render(exc)
+            return self._render(exc, ctx)
 
     def _is_over(self, ctx: Context) -> bool:
         """Whether the reader has had the whole answer already and asks only out of habit."""
         done = getattr(self._plan.format, "done", None)
         return done is not None and ctx.method == "GET" and ctx.last_event_id == END_ID
 
-    def _render(self, error: BaseException) -> Response:
-        report(error, "a request failed")
+    def _render(self, error: BaseException, request: Request | None) -> Response:
+        report(error, "a request failed", request)
         headers = error.headers if isinstance(error, HttpError) else None
         return problem_response(problem_of(error, self._plan.options.scrub), headers)
 
@@ -208,7 +207,7 @@ class Endpoint(_Chain):
         except Exception as exc:
             if plan.options.throw and not plan.teardown:
                 raise
-            response = self._failed(exc)
+            response = self._failed(exc, ctx)
         if begun and plan.teardown:
             steps = tuple(reversed(plan.teardown))
             response.on_finish(lambda ending: run_steps(steps, ctx))
@@ -235,9 +234,9 @@ class Endpoint(_Chain):
         ctx.answer(response)
         return response
 
-    def _failed(self, error: Exception) -> Response:
+    def _failed(self, error: Exception, ctx: Context) -> Response:
         if not self._plan.options.throw:
-            return self._render(error)
+            return self._render(error, ctx)
 
         async def fail() -> None:
             raise error
@@ -280,6 +279,15 @@ def _as_function(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return function
+
+
+async def _serve_other(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await run_lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})  # before accept: 403
+    else:
+        raise ValueError(f"an endpoint answers HTTP, got a scope of type {scope['type']!r}")
 
 
 async def _call_middleware(middleware: Middleware, call_next: CallNext, ctx: Context) -> Response:

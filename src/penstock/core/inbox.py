@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 
 from penstock.errors import ClientDisconnected
-from penstock.types import Receive
+from penstock.types import Message, Receive
 
 __all__ = ("Inbox",)
 
@@ -45,7 +44,7 @@ class Inbox:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []  # few: the bound on what is unread sees to that
         self._unread = 0
         self._complete = False
         self._pulling = False
@@ -69,7 +68,7 @@ class Inbox:
                 await self._change()
             else:
                 await self._pull()
-        piece = self._pieces.popleft()
+        piece = self._pieces.pop(0)
         self._unread -= len(piece)
         if self._watcher is not None:
             self._announce()  # the watch may go on pulling
@@ -93,22 +92,28 @@ class Inbox:
             if self._pulling or self._unread > _MAX_UNREAD:
                 await self._change()
                 continue
-            try:
-                await self._pull()
+            self._pulling = True
+            try:  # _pull(), in line: thousands of these wait here
+                self._take(await self._receive())
             except Exception:
                 # A host that cannot say what comes in cannot say that anybody is there.
                 logger.warning("receive() failed; taking the reader for gone", exc_info=True)
                 self.is_gone = True
+            finally:
+                self._pulling = False
+                self._announce()
         if self._left is not None:
             self._left()
 
     async def _pull(self) -> None:
         self._pulling = True
         try:
-            message = await self._receive()
+            self._take(await self._receive())
         finally:
             self._pulling = False
             self._announce()
+
+    def _take(self, message: Message) -> None:
         if message["type"] == "http.disconnect":
             self.is_gone = True
         elif message["type"] == "http.request":

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TypeAlias
 
+from penstock.core.request import Request
 from penstock.errors import HttpError, Problem
 
-__all__ = ("Scrub", "Translate", "problem_of", "report", "request_name")
+__all__ = ("Scrub", "Translate", "problem_of", "report")
 
 logger = logging.getLogger("penstock")
 
@@ -25,9 +25,6 @@ Scrub: TypeAlias = Callable[[BaseException, Problem], Problem]
 
 # A framework's own HTTP exception to ours; None for any other exception.
 Translate: TypeAlias = Callable[[BaseException], HttpError | None]
-
-# "name, request id" of the request in hand, for the log.
-request_name: ContextVar[Callable[[], str] | None] = ContextVar("penstock_request", default=None)
 
 
 def problem_of(error: BaseException, scrub: Scrub | None = None) -> Problem:
@@ -45,13 +42,13 @@ def problem_of(error: BaseException, scrub: Scrub | None = None) -> Problem:
     return scrub(error, problem) if scrub is not None else problem
 
 
-def report(error: BaseException, what: str) -> None:
+def report(error: BaseException, what: str, request: Request | None) -> None:
     """Log ``error`` once, with its traceback and the request it belongs to.
 
     A 4xx is the caller's own affair and is not logged.
     """
     if isinstance(error, HttpError) and error.status < 500:
         return
-    name = request_name.get()
-    suffix = f" [{name()}]" if name is not None else ""
-    logger.error("%s%s", what, suffix, exc_info=error)
+    label = f" [{request.label}]" if request is not None else ""
+    extra = {"request_id": request.id} if request is not None else None
+    logger.error("%s%s", what, label, exc_info=error, extra=extra)

@@ -10,44 +10,27 @@ host's task, which only waits, cuts neither a cleanup nor the last words short.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import Context
 from typing import Any
 
-from penstock.clock import Timer, current_clock
+from penstock.clock import current_clock
 from penstock.core.ending import Ending
 from penstock.core.format import Encoder
+from penstock.core.goodbye import goodbye_error, last_words
 from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.outbox import Outbox
 from penstock.core.problem import problem_of, report
 from penstock.core.producer import Capacity, Producer
+from penstock.core.request import Request
 from penstock.core.settle import settle
 from penstock.core.shutdown import GRACE, enroll, withdraw
 from penstock.core.sink import Sink, Stats
-from penstock.errors import (
-    BodyNotAllowed,
-    ClientDisconnected,
-    HttpError,
-    StreamClosed,
-    StreamError,
-)
+from penstock.core.timers import Timers
+from penstock.errors import BodyNotAllowed, ClientDisconnected, StreamClosed, StreamError
 
 __all__ = ("Pump",)
-
-logger = logging.getLogger("penstock")
-
-# What a reader is told where its wire has no goodbye for such an ending.
-_GOODBYES = {
-    Ending.SHUTDOWN: (503, "The server is shutting down."),
-    Ending.DEADLINE: (504, None),
-    Ending.TIMEOUT: (504, None),
-    Ending.OVERFLOW: (503, "The reader is too slow."),
-}
-# These are errors on every wire.
-_ALWAYS_ERRORS = (Ending.DEADLINE, Ending.TIMEOUT)
 
 
 class Pump:
@@ -59,6 +42,7 @@ class Pump:
         sink: Where they go.
         options: How it flows and ends.
         around: Context managers entered in the producer's task around everything.
+        request: Which it answers, for the log.
     """
 
     __slots__ = (
@@ -69,14 +53,13 @@ class Pump:
         "_committed",
         "_encode",
         "_error",
-        "_last_item",
-        "_last_write",
         "_notes",
         "_opened",
         "_options",
         "_over",
         "_producer",
         "_put",
+        "_request",
         "_sink",
         "_sink_error",
         "_started",
@@ -87,6 +70,8 @@ class Pump:
         "encoder",
         "ending",
         "head",
+        "last_item",
+        "last_write",
         "outbox",
         "stats",
     )
@@ -98,7 +83,9 @@ class Pump:
         sink: Sink,
         options: StreamOptions,
         around: list[AbstractAsyncContextManager[Any]] | None = None,
+        request: Request | None = None,
     ) -> None:
+        self._request = request
         self.head, self.encoder = head, encoder
         self.outbox = Outbox()
         self._encode, self._put = encoder.item, self.outbox.put
@@ -115,8 +102,8 @@ class Pump:
         self._sink_error: Exception | None = None
         self._error: BaseException | None = None
         self._started = self._opened = self._written = self._breaking_off = False
-        self._timers: dict[str, Timer] = {}
-        self._began = self._last_write = self._last_item = self._clock.now()
+        self._timers = Timers(self, options, self._clock)
+        self._began = self.last_write = self.last_item = self._clock.now()
 
     # --- the producer's side
 
@@ -161,9 +148,7 @@ class Pump:
             # Some servers hold the head until a byte of the body: a comment, where there is one.
             self._note(self.encoder.control("open") + self._commit())
         else:
-            self._committed = True
-            self.head.commit()
-            self._note(b"")
+            self._note(self._commit_empty())
 
     def _commit(self) -> bytes:
         """Freeze the head; return what stands before everything else."""
@@ -172,6 +157,11 @@ class Pump:
         self._committed = True
         self.head.commit()
         return self.encoder.open()
+
+    def _commit_empty(self) -> bytes:
+        self._committed = True
+        self.head.commit()
+        return b""
 
     def _note(self, data: bytes) -> None:
         """Put what is no item of the producer's."""
@@ -198,15 +188,16 @@ class Pump:
         self._producer = loop.create_task(self._produce(producer), context=context)
         self._writer = loop.create_task(self._write(loop))
         self._writer.add_done_callback(self._writer_finished)
-        self._arm()
+        self._timers.arm(self._began)
+        if self._options.commit == "start":
+            self.commit()
         try:
             await self._over
         except asyncio.CancelledError:
             await self._host_cancelled()
             raise
         finally:
-            for timer in self._timers.values():
-                timer.cancel()
+            self._timers.cancel()
             withdraw(self)
             try:
                 await self._settle(producer)
@@ -218,7 +209,6 @@ class Pump:
         """The host ends us; without word that the reader left, it is shutting down."""
         assert self._writer is not None
         self.stop(Ending.SHUTDOWN)
-        self._timer("abort", self._clock.now() + GRACE, self._abort)
         await settle(self._writer, 2 * GRACE, "writing the last words", self._clock)
 
     def _conclude(self) -> Ending:
@@ -240,7 +230,7 @@ class Pump:
                 await self._produce_around(producer, self._around)
             else:
                 await producer.produce(self)
-                self._finish(Ending.COMPLETED)
+                self._end(Ending.COMPLETED)
         except asyncio.CancelledError as exc:
             if self.ending is None:  # nobody of ours cancelled it: it is the source's own
                 self._fail(exc)
@@ -262,13 +252,40 @@ class Pump:
                     self._fail(exc)
                     await self.outbox.flushed()
                 raise
-            self._finish(Ending.COMPLETED)
+            self._end(Ending.COMPLETED)
             await self.outbox.flushed()
 
-    async def _write(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _write(self, loop: asyncio.AbstractEventLoop) -> None:  # noqa: C901 (one frame)
         """The writer: a task of its own, so that its steps cost the same on every host."""
+        outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
         try:
-            await self._write_all(loop)
+            while True:
+                news = outbox.news(loop)
+                if news is not None:
+                    await news
+                ended = outbox.is_ended  # then nothing follows what is taken now
+                if not self._opened:
+                    if not self._committed:
+                        return  # it failed before the commit: the host renders it
+                    self._opened = True
+                    await sink.open(self.head)
+                data, count = outbox.take()
+                items, self._notes = count - self._notes, 0
+                final = ended and not self._breaking_off
+                if data or final:
+                    await sink.write(data, not final)
+                    self.last_write = now()
+                    if items:
+                        self.last_item = self.last_write
+                        stats.events += items
+                    if data:
+                        stats.bytes += len(data)
+                        if stats.first_byte is None:
+                            stats.first_byte = self.last_write - self._began
+                outbox.release(len(data))
+                if ended:
+                    self._written = True  # now: hosts report a departure as soon as all is sent
+                    return
         except ClientDisconnected:
             self._left()
         except asyncio.CancelledError:
@@ -281,36 +298,6 @@ class Pump:
         self._written = True
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
-
-    async def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
-        while True:
-            news = outbox.news(loop)
-            if news is not None:
-                await news
-            ended = outbox.is_ended  # then nothing follows what is taken now
-            if not self._opened:
-                if not self._committed:
-                    return  # it failed before the commit: the host renders it
-                self._opened = True
-                await sink.open(self.head)
-            data, count = outbox.take()
-            items, self._notes = count - self._notes, 0
-            final = ended and not self._breaking_off
-            if data or final:
-                await sink.write(data, not final)
-                self._last_write = now()
-                if items:
-                    self._last_item = self._last_write
-                    stats.events += items
-                if data:
-                    stats.bytes += len(data)
-                    if stats.first_byte is None:
-                        stats.first_byte = self._last_write - self._began
-            outbox.release(len(data))
-            if ended:
-                self._written = True  # now: hosts report a departure as soon as all is sent
-                return
 
     async def _settle(self, producer: Producer) -> None:
         task = self._producer
@@ -326,29 +313,21 @@ class Pump:
 
     # --- the ways to end
 
-    def _finish(self, ending: Ending) -> None:
-        """End in good order, after what was put."""
+    def _end(self, ending: Ending) -> None:
+        """End in good order, after what was put; with an error where the wire has no other."""
         if self.ending is not None:
             return
-        words = self._words(ending)
+        words = last_words(self.encoder, ending) if self.head.allows_body else b""
         if words is None:
-            self._break_off()
-            return
-        if not self._committed:
-            if self.head.allows_body:
-                words = self._commit() + words
-            else:
-                self._committed = True
-                self.head.commit()
-        self.ending = ending
-        if words:
-            self._note(words)
+            self.ending = ending
+            self._put_error(goodbye_error(ending))
+        else:
+            if not self._committed:
+                words = self._commit() + words if self.head.allows_body else self._commit_empty()
+            self.ending = ending
+            if words:
+                self._note(words)
         self.outbox.end()
-
-    def _words(self, ending: Ending) -> bytes | None:
-        if ending in _ALWAYS_ERRORS:
-            return None
-        return self.encoder.close(ending) if self.head.allows_body else b""
 
     def _fail(self, error: BaseException) -> None:
         """The producer raised: one error event, or the head's own status."""
@@ -356,19 +335,22 @@ class Pump:
             return
         if self.ending is not None:
             if not isinstance(error, StreamClosed):
-                report(error, "the producer's cleanup failed")
+                report(error, "the producer's cleanup failed", self._request)
             return
-        self._error = error
         self.ending = Ending.ERROR
-        if self._committed:
-            if self._options.throw:
-                self._breaking_off = True
-            else:
-                report(error, "a stream failed")
-                self._put_error(error)
+        if self._committed and self._options.throw:
+            self._error, self._breaking_off = error, True
+        else:
+            if self._committed:
+                report(error, "a stream failed", self._request)
+            self._put_error(error)
         self.outbox.end()
 
     def _put_error(self, error: BaseException) -> None:
+        """Write ``error`` in the stream's form; before the commit it is the host's to render."""
+        if not self._committed:
+            self._error = error
+            return
         words = self.encoder.error(problem_of(error, self._options.scrub))
         if words is None:
             self._breaking_off = True
@@ -388,28 +370,10 @@ class Pump:
         elif ending is Ending.ERROR:
             self.ending = ending
         else:
-            self._say_goodbye(ending)
+            self._end(ending)
+            self._timers.grace(drain=False)  # a reader that takes nothing does not hold it up
         if self._producer is not None:
             self._producer.cancel()
-
-    def _say_goodbye(self, ending: Ending) -> None:
-        words = self._words(ending)
-        if words is not None:
-            self._finish(ending)
-            return
-        status, detail = _GOODBYES.get(ending, (500, None))
-        error = HttpError(status, detail=detail)
-        self.ending = ending
-        if self._committed:
-            self._put_error(error)
-        else:
-            self._error = error
-        self.outbox.end()
-
-    def _break_off(self) -> None:
-        self.ending = Ending.ERROR
-        self._breaking_off = True
-        self.outbox.end()
 
     def _left(self) -> None:
         if self.ending is None:
@@ -426,59 +390,21 @@ class Pump:
 
     def shut_down(self) -> None:
         """The process is going away: end within the grace (``Stoppable``)."""
-        now = self._clock.now()
         if self._options.on_shutdown == "drain":
-            self._timers["drain"] = self._clock.call_at(now + GRACE, self.stop, Ending.SHUTDOWN)
-            self._timers["abort"] = self._clock.call_at(now + GRACE * 1.25, self._abort)
+            self._timers.grace(drain=True)
         else:
             self.stop(Ending.SHUTDOWN)
-            self._timers["abort"] = self._clock.call_at(now + GRACE, self._abort)
 
-    def _abort(self) -> None:
-        """The reader takes nothing: break off, or the process never ends."""
+    def abort(self) -> None:
+        """Break off a reader that takes nothing, or the process would never end (``Timed``)."""
         self.stop(Ending.SHUTDOWN)
         if not self._written:
             self._breaking_off = True
             self._stop_writing()
 
-    # --- time
-
-    def _arm(self) -> None:
-        options, now = self._options, self._began
-        if options.keep_alive is not None:
-            self._timer("keep_alive", now + options.keep_alive, self._keep_alive)
-        if options.commit == "start":
-            self.commit()
-        elif options.commit != "first":
-            self._timer("commit", now + options.commit, self.commit)
-        if options.timeout is not None:
-            self._timer("timeout", now + options.timeout, self.stop, Ending.TIMEOUT)
-        if options.idle_timeout is not None:
-            self._timer("idle", now + options.idle_timeout, self._check_idle)
-
-    def _timer(self, name: str, when: float, callback: Callable[..., object], *args: Any) -> None:
-        self._timers[name] = self._clock.call_at(when, callback, *args)
-
-    def _keep_alive(self) -> None:
-        """Re-armed lazily: a busy stream costs one timer per idle time, not per event."""
-        interval = self._options.keep_alive
-        if self.ending is not None or interval is None or not self.head.allows_body:
-            return
-        now = self._clock.now()
-        due = self._last_write + interval
-        if now >= due:
-            due = now + interval
-            if self.outbox.is_idle:  # else the reader has enough to read
-                data = self.encoder.keep_alive()
-                self._note(data if self._committed else data + self._commit())
-                self.stats.keep_alives += 1
-        self._timer("keep_alive", due, self._keep_alive)
-
-    def _check_idle(self) -> None:
-        limit = self._options.idle_timeout
-        assert limit is not None
-        due = self._last_item + limit
-        if self._clock.now() >= due:
-            self.stop(Ending.TIMEOUT)
-        else:
-            self._timer("idle", due, self._check_idle)
+    def keep_alive(self) -> None:
+        """Write something that readers ignore, unless they have enough to read (``Timed``)."""
+        if self.ending is None and self.head.allows_body and self.outbox.is_idle:
+            data = self.encoder.keep_alive()
+            self._note(data if self._committed else data + self._commit())
+            self.stats.keep_alives += 1

@@ -105,6 +105,11 @@ class Request:
         self._body: bytes | None = None
 
     @property
+    def label(self) -> str:
+        """What the log calls it: what it is for, and its id."""
+        return f"{self.path} {self.id}"
+
+    @property
     def method(self) -> str:
         """HTTP method, in capitals."""
         return str(self.scope["method"]).upper()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from copy import copy
@@ -21,6 +21,7 @@ from penstock.core.head import Head
 from penstock.core.options import StreamKeywords, StreamOptions
 from penstock.core.producer import Producer
 from penstock.core.pump import Pump
+from penstock.core.request import Request
 from penstock.core.settle import settle
 from penstock.core.sink import Sink, Stats
 from penstock.errors import Problem, StreamError
@@ -34,6 +35,7 @@ logger = logging.getLogger("penstock")
 # Seconds that all on_finish callbacks of a response may take.
 _FINISH_TIMEOUT = 30.0
 
+RenderError: TypeAlias = "Callable[[BaseException, Request | None], Response]"
 OnFinish: TypeAlias = Callable[[Ending], Awaitable[None] | None]
 
 
@@ -70,7 +72,8 @@ class Response:
         self.ending: Ending | None = None
         self.stats = Stats()
         # What answers instead, when it fails before the commit; None: the host is told.
-        self.render_error: Callable[[BaseException], Response] | None = None
+        self.render_error: RenderError | None = None
+        self.request: Request | None = None  # which it answers, for the log
         self._on_finish: list[OnFinish] = []
         self._around: list[AbstractAsyncContextManager[Any]] = []
 
@@ -142,7 +145,7 @@ class Response:
             ending = Ending.ERROR
             if self.render_error is None or self.head.is_committed:
                 raise
-            answer = self.render_error(exc)
+            answer = self.render_error(exc, self.request)
             self.head = answer.head
             await answer._send(sink, head_only)
         finally:
@@ -156,7 +159,10 @@ class Response:
         """How the stream says that it ended, where there is one."""
         return None
 
-    async def _send(self, sink: Sink, head_only: bool) -> Ending:
+    def _send(self, sink: Sink, head_only: bool) -> Coroutine[Any, Any, Ending]:
+        return self._send_body(sink, head_only)
+
+    async def _send_body(self, sink: Sink, head_only: bool) -> Ending:
         self._complete_head()
         self.head.commit()
         await sink.open(self.head)
@@ -245,14 +251,14 @@ class Streaming(Response):
     def _ended(self) -> Ending | None:
         return self._pump.ending if self._pump is not None else None
 
-    async def _send(self, sink: Sink, head_only: bool) -> Ending:
+    def _send(self, sink: Sink, head_only: bool) -> Coroutine[Any, Any, Ending]:
         self.fresh()
         if head_only or not self.head.allows_body:
-            return await self._send_head(sink)
+            return self._send_head(sink)
         encoder = self.format.encoder(end_mark=self._end_mark)
-        self._pump = Pump(self.head, encoder, sink, self.options, self._around)
+        self._pump = Pump(self.head, encoder, sink, self.options, self._around, self.request)
         self.stats = self._pump.stats
-        return await self._pump.run(self._producer, self._context)
+        return self._pump.run(self._producer, self._context)
 
     async def _send_head(self, sink: Sink) -> Ending:
         await self._producer.discard()

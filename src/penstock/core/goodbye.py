@@ -1,0 +1,33 @@
+"""What the reader of a stream that ends early is told.
+
+Lives here: which endings a wire may close on in good order, and the error where it may not.
+"""
+
+from __future__ import annotations
+
+from penstock.core.ending import Ending
+from penstock.core.format import Encoder
+from penstock.errors import HttpError
+
+__all__ = ("goodbye_error", "last_words")
+
+_ERRORS = {
+    Ending.SHUTDOWN: (503, "The server is shutting down."),
+    Ending.DEADLINE: (504, None),
+    Ending.TIMEOUT: (504, None),
+    Ending.OVERFLOW: (503, "The reader is too slow."),
+}
+
+# On every wire: a reader must not take what it has for the whole.
+_ALWAYS_ERRORS = (Ending.DEADLINE, Ending.TIMEOUT)
+
+
+def last_words(encoder: Encoder, ending: Ending) -> bytes | None:
+    """Return what closes the stream in good order; None: only an error tells the reader."""
+    return None if ending in _ALWAYS_ERRORS else encoder.close(ending)
+
+
+def goodbye_error(ending: Ending) -> HttpError:
+    """Return the error that stands for ``ending``."""
+    status, detail = _ERRORS.get(ending, (500, None))
+    return HttpError(status, detail=detail)
