@@ -167,6 +167,20 @@ def test_an_error_after_the_first_item_is_one_event(scenes: Scenes, path: str) -
     assert response.ended == "complete"
 
 
+# These end the body in good order whatever the app did: granian's WSGI, and Starlette's
+# BaseHTTPMiddleware, which sends the last message itself.
+HIDES_A_CUT = ("granian wsgi", "fastapi, middleware")
+SHOWS_A_CUT = [name for name in HOSTS if name not in HIDES_A_CUT]
+
+
+@pytest.mark.parametrize("name", SHOWS_A_CUT)
+def test_a_format_without_an_error_event_is_cut(name: str, servers: dict[str, Server]) -> None:
+    # E2: half a text must not look like a whole one
+    with scenes_of(name, servers).get("/late-words?format=text") as response:
+        body = response.read()
+    assert (response.status, body, response.ended) == (200, b"half a ", "cut")
+
+
 def test_a_reader_that_leaves_stops_the_producer(scenes: Scenes) -> None:
     # F4 and the host table: within one event where the host tells; WSGI: at the next write
     response = scenes.get("/forever?gap=0.1")

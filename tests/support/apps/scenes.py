@@ -44,6 +44,7 @@ def scenes(refuse: Refuse) -> dict[str, Scene]:
         "/late-error": lambda query: late_error,
         "/early-crash": lambda query: _early_crash,
         "/late-crash": lambda query: _late_crash,
+        "/late-words": lambda query: _late_words,
         "/early-http-error": lambda query: _early_http_error,
         "/forever": lambda query: lambda: _forever(float(query["gap"])),
         "/silent": lambda query: _silent,
@@ -69,6 +70,11 @@ async def _early_crash() -> AsyncIterator[Any]:
 
 async def _late_crash() -> AsyncIterator[Any]:
     yield {"i": 0}
+    raise RuntimeError("the secret is 42")
+
+
+async def _late_words() -> AsyncIterator[str]:
+    yield "half a "
     raise RuntimeError("the secret is 42")
 
 
