@@ -24,7 +24,10 @@ __all__ = ("app", "chained", "ignoring", "wsgi")
 
 started: Counter[str] = Counter()  # producers begun, by path
 cleaned: Counter[str] = Counter()  # of these, whose cleanup has run to its end
+asked: Counter[str] = Counter()  # requests, by path
 made: Counter[str] = Counter()  # items produced
+
+calls = 0  # requests being answered, /debug aside
 
 ITEM = "x" * (16 * 1024 - 1) + "\n"
 
@@ -80,22 +83,23 @@ async def flood(ctx: Context) -> AsyncIterator[str]:
 @endpoint(keep_alive=0.2)
 async def tidy(ctx: Context) -> AsyncIterator[str]:
     """Its cleanup takes a while."""
-    try:
-        yield "here"
-        await asyncio.Event().wait()
-    finally:
-        await asyncio.sleep(0.3)
-        cleaned["tidy"] += 1
+    with counted("tidy"):
+        try:
+            yield "here"
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.3)
 
 
 @endpoint(keep_alive=0.2, cleanup_timeout=0.3)
 async def stuck(ctx: Context) -> AsyncIterator[str]:
     """Its cleanup does not end by itself; being cancelled again ends it."""
-    try:
-        yield "here"
-        await asyncio.Event().wait()
-    finally:
-        await asyncio.Event().wait()
+    with counted("stuck"):
+        try:
+            yield "here"
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
 
 
 async def breaking(ctx: Context) -> AsyncIterator[Any]:
@@ -104,7 +108,7 @@ async def breaking(ctx: Context) -> AsyncIterator[Any]:
     raise ZeroDivisionError("in the middle")
 
 
-@endpoint
+@endpoint(retry=100)
 async def ticks(ctx: Context) -> AsyncIterator[Event]:
     """Paced events, each with its time."""
     gap = float(ctx.query.get("gap", "0.05"))
@@ -115,12 +119,31 @@ async def ticks(ctx: Context) -> AsyncIterator[Event]:
             await asyncio.sleep(gap)
 
 
+@endpoint(format="ndjson")
+async def lines(ctx: Context) -> AsyncIterator[dict[str, int]]:
+    for i in range(3):
+        yield {"i": i}
+        await asyncio.sleep(0.1)
+
+
+@endpoint(throw=True, retry=300)
+async def resume(ctx: Context) -> AsyncIterator[Event]:
+    """Breaks off after its first event, and goes on for who comes back."""
+    if not ctx.last_event_id:
+        yield Event("first", id="1")
+        raise ConnectionResetError("broken on purpose")
+    yield Event(f"after {ctx.last_event_id}", id="2")
+
+
 @endpoint
 async def debug(ctx: Context) -> Response:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
     return Response(
         {
             "pid": os.getpid(),
-            "tasks": len(asyncio.all_tasks()),
+            "tasks": [home for task in others if "penstock" in (home := _home(task))],
+            "calls": calls,
+            "asked": dict(asked),
             "fds": len(os.listdir("/proc/self/fd")),
             "started": dict(started),
             "cleaned": dict(cleaned),
@@ -130,22 +153,34 @@ async def debug(ctx: Context) -> Response:
     )
 
 
+def _home(task: asyncio.Task[Any]) -> str:
+    """Where the code is that ``task`` began with: servers keep tasks of their own."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    return f"{code.co_filename}:{code.co_name}" if code is not None else ""
+
+
 ROUTES: dict[str, Endpoint] = {
     f"/{route.name}": route
-    for route in (idle, murmur, silent, drain, flood, tidy, stuck, ticks, debug)
+    for route in (idle, murmur, silent, drain, flood, tidy, stuck, ticks, lines, resume, debug)
 }
 for name in ("text", "sse", "ndjson"):
     ROUTES[f"/break/{name}"] = endpoint(format=name)(breaking)
+ROUTES["/break/named"] = endpoint(error_event="problem", retry=100)(breaking)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Every route above."""
+    global calls
     if scope["type"] == "lifespan":
         await run_lifespan(receive, send)
     else:
+        mine = scope["path"] != "/debug"
+        calls += mine
+        asked[scope["path"]] += 1
         try:
             await ROUTES[scope["path"]](scope, receive, send)
         finally:
+            calls -= mine
             if scope["path"] == "/flood":  # tells when our part was over: the server's goes on
                 print("over: /flood", flush=True)
 
