@@ -114,3 +114,30 @@ def test_the_hook_chains_to_what_was_there(setup: str, printed: str, code: int) 
         check=False,
     )
     assert (done.stdout, done.returncode) == (printed, code), done.stderr
+
+
+def test_each_hook_goes_on_to_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    # F8: a server that ends puts back what it found, which may be a hook of ours; that one must
+    # not call into the server that has gone
+    called: list[str] = []
+    set_handlers: dict[int, Any] = dict.fromkeys(
+        (signal.SIGTERM, signal.SIGINT), lambda *_: called.append("first")
+    )
+    monkeypatch.setattr(signal, "getsignal", set_handlers.__getitem__)
+    monkeypatch.setattr(signal, "signal", set_handlers.__setitem__)
+    shutdown.hook_signals()
+    older = set_handlers[signal.SIGTERM]
+    set_handlers[signal.SIGTERM] = lambda *_: called.append("server")
+    shutdown.hook_signals()
+    newer = set_handlers[signal.SIGTERM]
+    shutdown.hook_signals()
+    assert set_handlers[signal.SIGTERM] is newer  # not upon itself
+    newer(signal.SIGTERM, None)
+    older(signal.SIGTERM, None)
+    assert called == ["server", "first"]
+
+
+def test_a_signal_in_the_middle_of_the_registry_does_not_wait_for_itself() -> None:
+    # F8: the handler runs in the thread that holds the lock
+    with shutdown._lock:
+        shutdown.shutdown()
