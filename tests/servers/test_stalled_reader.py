@@ -22,23 +22,29 @@ ITEM = 16 * 1024
 )
 def test_the_producer_waits_and_memory_stands_still(name: str) -> None:
     # F1
-    args = ["--blocking-threads=4"] if name == "granian-wsgi" else []
+    args = ["--threads=4"] if name == "gunicorn-gthread" else []
     with start(name, args=args) as server:
         with request(server.port, target="/flood", rcvbuf=4096) as stream:
             read_until(stream, b"x")
             made, pid = _stands_still(server)
             before = rss(pid)
-            began = time.monotonic()
-            while time.monotonic() - began < WATCHED:
-                assert debug(server)["made"]["flood"] == made
-                time.sleep(0.1)
-            grown = rss(pid) - before
+            grown = _peak(pid) - before
             print(f"{name}: {made} items made, grown by {grown} bytes in {WATCHED} s")
-            assert grown < 1024 * 1024
+            assert grown < 512 * 1024
+            assert debug(server)["made"]["flood"] == made
             # It goes on where it stood, as soon as there is room.
             _read(stream, 2 * made * ITEM)
             wait_until(lambda: debug(server)["made"]["flood"] > made)
         wait_for(server, lambda seen: seen["cleaned"].get("flood") == 1)
+
+
+def _peak(pid: int) -> int:
+    """Return the most memory that ``pid`` had while it was watched, undisturbed by requests."""
+    until, peak = time.monotonic() + WATCHED, 0
+    while time.monotonic() < until:
+        peak = max(peak, rss(pid))
+        time.sleep(0.05)
+    return peak
 
 
 def _stands_still(server: Server) -> tuple[int, int]:
