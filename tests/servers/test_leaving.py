@@ -47,7 +47,7 @@ def test_a_cleanup_that_takes_a_while_is_done(server: Server) -> None:
 
 def test_requests_that_are_gone_at_once_leave_nothing_behind(server: Server) -> None:
     # F4, F5
-    count = 200 if server.name in ("uvicorn", "granian") else 20
+    count = 200 if server.name in ASGI else 20
     for i in range(count):
         _knock_and_run(server.port, "/silent", reset=i % 2 == 1)
     seen = wait_for(server, nothing_runs, 20.0)
