@@ -29,58 +29,60 @@ class Outbox:
     What the writer has taken counts until it says that it is written, so the bound is on all that
     is held for the reader. One event may go past the bound: it was already made when it came.
 
+    Attributes:
+        pending: What waits to be taken; always this one list.
+        taken: Events that the writer has taken and not yet written.
+        size: Bytes held, pending and taken.
+        ended: Whether nothing more will come.
+        writer: What the writer waits for, while nothing is pending.
+        room: What producers wait for, while the bound is reached.
+
     Args:
         max_bytes: Bound in bytes.
         max_events: Bound in events.
     """
 
     __slots__ = (
-        "_ended",
         "_first",
         "_max_bytes",
         "_max_events",
         "_past",
-        "_pending",
-        "_room",
-        "_size",
-        "_taken",
+        "room",
         "_turn_began",
-        "_writer",
+        "ended",
+        "pending",
+        "size",
+        "taken",
+        "writer",
     )
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS) -> None:
         self._max_bytes, self._max_events = max_bytes, max_events
-        self._pending: list[bytes] = []
-        self._taken = 0  # events the writer has taken and not yet written
-        self._size = 0  # bytes held: pending and taken
+        self.pending: list[bytes] = []
+        self.taken = self.size = 0
         self._first = True
-        self._ended = False
-        self._writer: asyncio.Future[None] | None = None
-        self._room: list[asyncio.Future[None]] = []  # producers that wait for capacity
+        self.ended = False
+        self.writer: asyncio.Future[None] | None = None
+        self.room: list[asyncio.Future[None]] = []
         self._past = 0  # writes let past the bound for the sake of those waiters
         self._turn_began = 0.0
 
     @property
     def is_full(self) -> bool:
         """Whether the bound is reached."""
-        return self._size >= self._max_bytes or len(self._pending) + self._taken >= self._max_events
+        return self.size >= self._max_bytes or len(self.pending) + self.taken >= self._max_events
 
     @property
     def is_idle(self) -> bool:
         """Whether all that was put is written."""
-        return not self._pending and not self._taken
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nothing more will come."""
-        return self._ended
+        return not self.pending and not self.taken
 
     @property
     def owes_turn(self) -> bool:
         """Whether the producer should let the loop run before it makes more."""
         return (
-            len(self._pending) >= _TURN_EVENTS
-            or self._size >= self._max_bytes
+            len(self.pending) >= _TURN_EVENTS
+            or self.size >= self._max_bytes
             or monotonic() - self._turn_began > _TURN_SECONDS
         )
 
@@ -88,11 +90,11 @@ class Outbox:
 
     def put(self, data: bytes) -> bool:
         """Add one event's bytes; never waits. Return whether the producer owes the loop a turn."""
-        pending = self._pending
+        pending = self.pending
         pending.append(data)
-        self._size += len(data)
+        self.size += len(data)
         if len(pending) == 1:  # the writer has been here since the last one: a new turn
-            writer, self._writer = self._writer, None
+            writer, self.writer = self.writer, None
             if writer is not None and not writer.done():
                 writer.set_result(None)
             if self._first:
@@ -100,11 +102,11 @@ class Outbox:
                 self._turn_began = 0.0  # the first byte must not wait for a second event
                 return True
             self._turn_began = monotonic()
-            return self._size >= self._max_bytes
+            return self.size >= self._max_bytes
         # owes_turn, in line: this is the hottest place there is.
         return (
             len(pending) >= _TURN_EVENTS
-            or self._size >= self._max_bytes
+            or self.size >= self._max_bytes
             or monotonic() - self._turn_began > _TURN_SECONDS
         )
 
@@ -116,10 +118,10 @@ class Outbox:
         """
         if self.is_full:
             # Every caller that does wait lets one other past: they wait at the same time.
-            if self._past >= len(self._room):
-                count = len(self._pending) + self._taken
+            if self._past >= len(self.room):
+                count = len(self.pending) + self.taken
                 raise Overflow(
-                    f"{count} events, {self._size} bytes are waiting for a slow reader; "
+                    f"{count} events, {self.size} bytes are waiting for a slow reader; "
                     "await what emit(), push() or write() returns"
                 )
             self._past += 1
@@ -132,60 +134,41 @@ class Outbox:
             await asyncio.sleep(0)
             return
         room = asyncio.get_running_loop().create_future()
-        self._room.append(room)
+        self.room.append(room)
         try:
             await room
         finally:
-            if room in self._room:  # cancelled while waiting
-                self._room.remove(room)
+            if room in self.room:  # cancelled while waiting
+                self.room.remove(room)
 
     def end(self) -> None:
         """Nothing more will come; the writer is woken."""
-        self._ended = True
-        if self._writer is not None and not self._writer.done():
-            self._writer.set_result(None)
+        self.ended = True
+        if self.writer is not None and not self.writer.done():
+            self.writer.set_result(None)
 
     def discard(self) -> None:
         """Drop all that is held: nobody reads it."""
-        self._pending = []
-        self._size = self._taken = 0
+        self.pending.clear()
+        self.size = self.taken = 0
         self._wake_producers()
 
     async def flushed(self) -> None:
         """Return when all that was put is written, or dropped."""
         while not self.is_idle:
             room = asyncio.get_running_loop().create_future()
-            self._room.append(room)
+            self.room.append(room)
             await room
 
-    # --- the writer's side
+    # --- the writer's side: its loop takes from ``pending`` by itself, being as hot as put()
 
-    def news(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None] | None:
-        """Return what to await until there is something to take, or nothing more will come.
-
-        None: it is so already. (A future and no coroutine: it is awaited for every event.)
-        """
-        if self._pending or self._ended:
-            return None
-        self._writer = loop.create_future()
-        return self._writer
-
-    def take(self) -> tuple[bytes, int]:
-        """Return all that is there, joined: one write; and how many events it is."""
-        pending, self._pending = self._pending, []
-        self._taken = len(pending)
-        return (pending[0] if len(pending) == 1 else b"".join(pending)), len(pending)
-
-    def release(self, size: int) -> None:
-        """What was taken, ``size`` bytes, is written."""
-        if self._taken:  # else it was discarded meanwhile
-            self._taken = 0
-            self._size -= size
-            if self._room and not self.is_full:
-                self._wake_producers()
+    def make_room(self) -> None:
+        """Something was written: producers that wait for room go on."""
+        if not self.is_full:
+            self._wake_producers()
 
     def _wake_producers(self) -> None:
-        room, self._room, self._past = self._room, [], 0
+        room, self.room, self._past = self.room, [], 0
         for waiter in room:
             if not waiter.done():
                 waiter.set_result(None)

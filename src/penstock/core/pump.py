@@ -258,22 +258,25 @@ class Pump:
     async def _write(self, loop: asyncio.AbstractEventLoop) -> None:  # noqa: C901 (one frame)
         """The writer: a task of its own, so that its steps cost the same on every host."""
         outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
+        pending, write = outbox.pending, sink.write
         try:
             while True:
-                news = outbox.news(loop)
-                if news is not None:
-                    await news
-                ended = outbox.is_ended  # then nothing follows what is taken now
+                if not pending and not outbox.ended:
+                    outbox.writer = loop.create_future()
+                    await outbox.writer
+                ended = outbox.ended  # then nothing follows what is taken now
                 if not self._opened:
                     if not self._committed:
                         return  # it failed before the commit: the host renders it
                     self._opened = True
                     await sink.open(self.head)
-                data, count = outbox.take()
+                count = outbox.taken = len(pending)
+                data = pending[0] if count == 1 else b"".join(pending)
+                pending.clear()
                 items, self._notes = count - self._notes, 0
                 final = ended and not self._breaking_off
                 if data or final:
-                    await sink.write(data, not final)
+                    await write(data, not final)
                     self.last_write = now()
                     if items:
                         self.last_item = self.last_write
@@ -282,7 +285,11 @@ class Pump:
                         stats.bytes += len(data)
                         if stats.first_byte is None:
                             stats.first_byte = self.last_write - self._began
-                outbox.release(len(data))
+                if outbox.taken:  # else it was discarded meanwhile
+                    outbox.taken = 0
+                    outbox.size -= len(data)
+                    if outbox.room:
+                        outbox.make_room()
                 if ended:
                     self._written = True  # now: hosts report a departure as soon as all is sent
                     return

@@ -128,6 +128,11 @@ class SseEncoder:
         return b"" if self._format.retry is None else b"retry: %d\n" % self._format.retry
 
     def item(self, item: Any) -> bytes:
+        # What most streams are made of, without a call in between; the rest is _encode's.
+        if type(item) is Event and self._serializer is None and type(item.data) is dict:
+            head = _heads.get(item.event)
+            if head and item.id is None and item.retry is None and item.comment is None:
+                return b"%b%b\n\n" % (head, dumps(item.data))
         if isinstance(item, Chunk):
             if isinstance(item, Error):
                 raise http_error(item)
