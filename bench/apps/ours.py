@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 
-from bench.apps.shared import events
+from bench.apps.shared import Query, feed_of
 from penstock import Context, Event, endpoint
 
 __all__ = ("app",)
 
 
-def _tick(number: int) -> Event:
-    return Event({"i": number}, event="tick")
-
-
 @endpoint(format="sse")
 def app(ctx: Context) -> AsyncGenerator[Event, None]:
     """Answer one request."""
-    return events(_tick, ctx.path, ctx.query)
+    return PATHS[ctx.path](Query.of(ctx.query))
+
+
+async def burst(query: Query) -> AsyncGenerator[Event, None]:
+    """Yield without ever waiting."""
+    for number in range(query.n):
+        yield Event({"i": number}, event="tick")
+
+
+async def paced(query: Query) -> AsyncGenerator[Event, None]:
+    """Yield at a steady rate."""
+    for number in range(query.n):
+        await asyncio.sleep(query.interval)
+        yield Event({"i": number}, event="tick")
+
+
+async def idle(query: Query) -> AsyncGenerator[Event, None]:
+    """Yield one event and then wait for one that never comes."""
+    yield Event({"i": 0}, event="tick")
+    await asyncio.Event().wait()
+
+
+async def fan_out(query: Query) -> AsyncGenerator[Event, None]:
+    """Yield what a feed publishes."""
+    number, feed = 0, feed_of(query)
+    while number < query.n:
+        await feed.beyond(number)
+        while number < feed.published:
+            yield Event({"i": number}, event="tick")
+            number += 1
+
+
+PATHS: dict[str, Callable[[Query], AsyncGenerator[Event, None]]] = {
+    "/burst": burst,
+    "/paced": paced,
+    "/idle": idle,
+    "/fanout": fan_out,
+}
