@@ -243,7 +243,13 @@ class Problem:
         return f"Problem({self.status}, {self.title!r}, {self.detail!r})"
 
 
+# RFC 9110's names, which older Pythons do not know yet.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
+
 def _phrase(status: int) -> str:
+    if status in _PHRASES:
+        return _PHRASES[status]
     try:
         return HTTPStatus(status).phrase
     except ValueError:

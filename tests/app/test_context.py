@@ -18,6 +18,7 @@ from penstock import (
     chunk,
     endpoint,
 )
+from penstock.errors import UsageError
 from penstock.testing import FakeClock, open_stream
 
 from .calls import fetch, hosts
@@ -273,7 +274,7 @@ async def test_a_stream_in_another_format_inherits_what_still_holds() -> None:
 
 async def test_commit_without_a_stream() -> None:
     def handler(ctx: Context) -> str:
-        with pytest.raises(RuntimeError, match="commit="):
+        with pytest.raises(UsageError, match="commit="):
             ctx.commit()
         return "x"
 

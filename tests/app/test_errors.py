@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Event, HttpError, Problem, endpoint
+from penstock import Event, HttpError, Problem, endpoint, request_id
 from penstock.errors import NotSerializable
 from penstock.testing import FakeClock, open_stream
 
@@ -341,3 +341,19 @@ async def test_after_an_early_commit_an_error_is_an_event() -> None:
     reply = await fetch(failing)
     assert reply.status == 200
     assert reply.events[0][0] == "error"
+
+
+async def test_a_generator_that_fails_first_keeps_what_middleware_set() -> None:
+    # E1, M4
+    @endpoint(headers={"content-disposition": "attachment"}).use(request_id())
+    async def fails(ctx: Any) -> Any:
+        raise HttpError(409, detail="taken", headers={"x-hint": "other"})
+        yield ""
+
+    async with open_stream(fails, headers={"x-request-id": "abc"}) as stream:
+        assert stream.status == 409
+        assert stream.headers["x-request-id"] == "abc"
+        assert stream.headers["x-hint"] == "other"
+        assert stream.headers["content-type"] == "application/json"
+        assert stream.headers["cache-control"] == "no-store"
+        assert "content-disposition" not in stream.headers

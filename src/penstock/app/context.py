@@ -17,6 +17,7 @@ from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Emit, Producer, Reading, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
+from penstock.errors import UsageError
 from penstock.types import HeaderValues, Scope, Source
 
 __all__ = ("Context",)
@@ -67,11 +68,11 @@ class Context(Request):
         """Let the head leave now, before the first item is there.
 
         Raises:
-            RuntimeError: The answer has not begun to stream; ``commit="start"`` does that.
+            UsageError: The answer has not begun to stream; ``commit="start"`` does that.
         """
         pump = self._response.pump if self._response is not None else None
         if pump is None:
-            raise RuntimeError('no stream has begun to commit; use commit="start" for it')
+            raise UsageError('no stream has begun to commit; use commit="start" for it')
         pump.commit()
 
     def sse(

@@ -35,6 +35,11 @@ logger = logging.getLogger("penstock")
 # Seconds that all on_finish callbacks of a response may take.
 _FINISH_TIMEOUT = 30.0
 
+# Headers that speak of the body that failed: its error's answer does not take them over.
+_OF_THE_BODY = frozenset(
+    ("cache-control", "content-encoding", "content-length", "content-type", "x-accel-buffering")
+)
+
 RenderError: TypeAlias = "Callable[[BaseException, Request | None], Response]"
 OnFinish: TypeAlias = Callable[[Ending], Awaitable[None] | None]
 
@@ -146,6 +151,7 @@ class Response:
             if self.render_error is None or self.head.is_committed:
                 raise
             answer = self.render_error(exc, self.request)
+            answer.head.absorb(self._since_made())
             self.head = answer.head
             await answer._send(sink, head_only)
         finally:
@@ -154,6 +160,10 @@ class Response:
                 finish = asyncio.get_running_loop().create_task(self._finish(self.ending))
                 await settle(finish, _FINISH_TIMEOUT, "an on_finish callback")
         return self.ending
+
+    def _since_made(self) -> Head:
+        """What others, middleware above all, put on the head since the response was made."""
+        return Head()
 
     def _ended(self) -> Ending | None:
         """How the stream says that it ended, where there is one."""
@@ -215,6 +225,7 @@ class Streaming(Response):
         self.head = head
         self.format, self.options = format, options
         self._producer, self._end_mark = producer, end_mark
+        self._made_with = len(head.headers.items())
         # As of now: a middleware may reset its variables before the producer runs.
         self._context = copy_context()
         self._pump: Pump | None = None
@@ -247,6 +258,13 @@ class Streaming(Response):
         if self.ending is None:
             await self._producer.discard()
         await super().drop()
+
+    def _since_made(self) -> Head:
+        head = Head()
+        for name, value in self.head.headers.items()[self._made_with :]:
+            if name not in _OF_THE_BODY:
+                head.headers.add(name, value)
+        return head
 
     def _ended(self) -> Ending | None:
         return self._pump.ending if self._pump is not None else None
