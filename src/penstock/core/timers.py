@@ -20,15 +20,15 @@ __all__ = ("Timed", "Timers")
 
 
 class Timed(Protocol):
-    """What timers need to know of a stream, and tell it."""
+    """What timers need to know of a stream, and tell it.
 
-    @property
-    def last_write(self) -> float:
-        """When something was last written, or the stream began."""
+    Attributes:
+        last_write: When something was last written, or the stream began.
+        last_item: When an item was last written, or the stream began.
+    """
 
-    @property
-    def last_item(self) -> float:
-        """When an item was last written, or the stream began."""
+    last_write: float
+    last_item: float
 
     def commit(self) -> None:
         """Let the head leave."""
