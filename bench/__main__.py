@@ -106,7 +106,8 @@ async def _race(chosen: list[Contender], loads: list[Load], rounds: int, results
             by_server = results.figures.setdefault(load.name, {})
             for number in range(rounds):
                 for server in servers:
-                    if number >= _PEER_ROUNDS and server.contender.name not in (RAW, OURS):
+                    rounds_of_peers = _PEER_ROUNDS if load.peers else 0
+                    if number >= rounds_of_peers and server.contender.name not in (RAW, OURS):
                         continue
                     _say(f"{load.name}, round {number + 1}: {server.contender.label}")
                     figures = by_server.setdefault(server.contender.name, [])

@@ -36,6 +36,7 @@ class Load:
         n: Events for each reader.
         interval: Seconds between events of a stream, or between a feed's clumps.
         clump: Events that a feed publishes at once.
+        peers: Whether the other libraries run it too.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Load:
     n: int
     interval: float = 0.0
     clump: int = 1
+    peers: bool = True
 
     def target(self) -> str:
         """Return a new request target for one run of this load."""
@@ -57,12 +59,13 @@ class Load:
 
 
 BURST = Load("burst", "one reader, a source that is always ready", "/burst", 1, 100_000)
+TOKENS = Load("tokens", "the same, of short texts made before", "/tokens", 1, 100_000, peers=False)
 FAN_OUT = Load("fan-out", "300 readers of one source, an event at a time", "/fanout", 300, 300)
 CLUMPS = Load(
     "clumps", "300 readers of one source, 4 events at a time", "/fanout", 300, 400, clump=4
 )
 PACED = Load("paced", "200 streams, 50 events/s each", "/paced", 200, 250, interval=0.02)
-LOADS = (BURST, FAN_OUT, CLUMPS, PACED)
+LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PACED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bench.servers import CONTENDERS
 __all__ = ("OURS", "RAW", "Goal", "Results", "as_json", "as_text", "goals")
 
 RAW, OURS = "raw", "penstock"
-_CPU_GOALS = {"burst": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
+_CPU_GOALS = {"burst": 0.20, "tokens": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
 _BUSY = 0.5
 
 
@@ -140,7 +140,7 @@ def _server_lines(results: Results) -> Iterator[tuple[str, ...]]:
                     f"{median(one.rate for one in rounds):,.0f}",
                     f"{1e3 * median(one.first_byte for one in rounds):.2f}",
                 )
-            elif who.name in results.absent:
+            elif who.name in results.absent and load.peers:
                 yield (load.name, who.label, f"not installed ({results.absent[who.name]})")
         yield ("", f"  {load.title}")
 

@@ -12,7 +12,7 @@ __all__ = ("app",)
 
 
 @endpoint(format="sse")
-def app(ctx: Context) -> AsyncGenerator[Event, None]:
+def app(ctx: Context) -> AsyncGenerator[Event | str, None]:
     """Answer one request."""
     return PATHS[ctx.path](Query.of(ctx.query))
 
@@ -21,6 +21,12 @@ async def burst(query: Query) -> AsyncGenerator[Event, None]:
     """Yield without ever waiting."""
     for number in range(query.n):
         yield Event({"i": number}, event="tick")
+
+
+async def tokens(query: Query) -> AsyncGenerator[str, None]:
+    """Yield text, as a model's tokens come."""
+    for _ in range(query.n):
+        yield "{token "
 
 
 async def paced(query: Query) -> AsyncGenerator[Event, None]:
@@ -46,8 +52,9 @@ async def fan_out(query: Query) -> AsyncGenerator[Event, None]:
             number += 1
 
 
-PATHS: dict[str, Callable[[Query], AsyncGenerator[Event, None]]] = {
+PATHS: dict[str, Callable[[Query], AsyncGenerator[Event | str, None]]] = {
     "/burst": burst,
+    "/tokens": tokens,
     "/paced": paced,
     "/idle": idle,
     "/fanout": fan_out,

@@ -38,6 +38,15 @@ async def burst(query: Query, send: Any) -> None:
         await send(body(number))
 
 
+TOKEN = {"type": "http.response.body", "body": b"data: {token \n\n", "more_body": True}
+
+
+async def tokens(query: Query, send: Any) -> None:
+    """Send one text again and again, which costs nothing to make."""
+    for _ in range(query.n):
+        await send(TOKEN)
+
+
 async def paced(query: Query, send: Any) -> None:
     """Send at a steady rate."""
     for number in range(query.n):
@@ -62,4 +71,4 @@ async def fan_out(query: Query, send: Any) -> None:
             number += 1
 
 
-PATHS = {"/burst": burst, "/paced": paced, "/idle": idle, "/fanout": fan_out}
+PATHS = {"/burst": burst, "/tokens": tokens, "/paced": paced, "/idle": idle, "/fanout": fan_out}

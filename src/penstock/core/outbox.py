@@ -13,14 +13,14 @@ from time import monotonic
 
 from penstock.errors import Overflow
 
-__all__ = ("MAX_BYTES", "MAX_EVENTS", "Outbox")
+__all__ = ("MAX_BYTES", "MAX_EVENTS", "TURN_EVENTS", "TURN_SECONDS", "Outbox")
 
 MAX_BYTES = 64 * 1024
 MAX_EVENTS = 1024
 
 # A source that never awaits gives the loop a turn after so many events, or so many seconds.
-_TURN_EVENTS = 64
-_TURN_SECONDS = 0.002
+TURN_EVENTS = 64
+TURN_SECONDS = 0.002
 
 
 class Outbox:
@@ -33,6 +33,8 @@ class Outbox:
         pending: What waits to be taken; always this one list.
         taken: Events that the writer has taken and not yet written.
         size: Bytes held, pending and taken.
+        max_bytes: Bound in bytes.
+        turn_began: When the producer's turn did; 0.0: it owes one.
         ended: Whether nothing more will come.
         writer: What the writer waits for, while nothing is pending.
         room: What producers wait for, while the bound is reached.
@@ -44,20 +46,20 @@ class Outbox:
 
     __slots__ = (
         "_first",
-        "_max_bytes",
         "_max_events",
         "_past",
-        "_turn_began",
         "ended",
+        "max_bytes",
         "pending",
         "room",
         "size",
         "taken",
+        "turn_began",
         "writer",
     )
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS) -> None:
-        self._max_bytes, self._max_events = max_bytes, max_events
+        self.max_bytes, self._max_events = max_bytes, max_events
         self.pending: list[bytes] = []
         self.taken = self.size = 0
         self._first = True
@@ -65,12 +67,12 @@ class Outbox:
         self.writer: asyncio.Future[None] | None = None
         self.room: list[asyncio.Future[None]] = []
         self._past = 0  # writes let past the bound for the sake of those waiters
-        self._turn_began = 0.0
+        self.turn_began = 0.0
 
     @property
     def is_full(self) -> bool:
         """Whether the bound is reached."""
-        return self.size >= self._max_bytes or len(self.pending) + self.taken >= self._max_events
+        return self.size >= self.max_bytes or len(self.pending) + self.taken >= self._max_events
 
     @property
     def is_idle(self) -> bool:
@@ -81,9 +83,9 @@ class Outbox:
     def owes_turn(self) -> bool:
         """Whether the producer should let the loop run before it makes more."""
         return (
-            len(self.pending) >= _TURN_EVENTS
-            or self.size >= self._max_bytes
-            or monotonic() - self._turn_began > _TURN_SECONDS
+            len(self.pending) >= TURN_EVENTS
+            or self.size >= self.max_bytes
+            or monotonic() - self.turn_began > TURN_SECONDS
         )
 
     # --- the producer's side
@@ -99,16 +101,11 @@ class Outbox:
                 writer.set_result(None)
             if self._first:
                 self._first = False
-                self._turn_began = 0.0  # the first byte must not wait for a second event
+                self.turn_began = 0.0  # the first byte must not wait for a second event
                 return True
-            self._turn_began = monotonic()
-            return self.size >= self._max_bytes
-        # owes_turn, in line: this is the hottest place there is.
-        return (
-            len(pending) >= _TURN_EVENTS
-            or self.size >= self._max_bytes
-            or monotonic() - self._turn_began > _TURN_SECONDS
-        )
+            self.turn_began = monotonic()
+            return self.size >= self.max_bytes
+        return self.owes_turn
 
     def put_unasked(self, data: bytes) -> None:
         """Add one event for a caller that may not wait afterwards.
@@ -129,7 +126,7 @@ class Outbox:
 
     async def turn(self) -> None:
         """Let the loop run; when the bound is reached, until there is room."""
-        self._turn_began = monotonic()
+        self.turn_began = monotonic()
         if not self.is_full:
             await asyncio.sleep(0)
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import Context
+from time import monotonic
 from typing import Any
 
 from penstock.clock import current_clock
@@ -20,7 +21,7 @@ from penstock.core.format import Encoder
 from penstock.core.goodbye import goodbye_error, last_words
 from penstock.core.head import Head
 from penstock.core.options import StreamOptions
-from penstock.core.outbox import Outbox
+from penstock.core.outbox import TURN_EVENTS, TURN_SECONDS, Outbox
 from penstock.core.problem import problem_of, report
 from penstock.core.producer import Capacity, Producer
 from penstock.core.request import Request
@@ -58,7 +59,6 @@ class Pump:
         "_options",
         "_over",
         "_producer",
-        "_put",
         "_request",
         "_sink",
         "_sink_error",
@@ -88,7 +88,7 @@ class Pump:
         self._request = request
         self.head, self.encoder = head, encoder
         self.outbox = Outbox()
-        self._encode, self._put = encoder.item, self.outbox.put
+        self._encode = encoder.item
         self._committed = head.is_committed
         self._notes = 0  # of what waits in the outbox
         self.capacity = Capacity(self.outbox)
@@ -118,11 +118,20 @@ class Pump:
         if self.ending is not None:
             raise StreamClosed(f"this stream has ended: {self.ending}")
         data = self._encode(item)
+        outbox = self.outbox
         if not data:
-            return self.outbox.owes_turn
-        if not self._committed:
-            data = self._commit() + data
-        return self._put(data)
+            return outbox.owes_turn
+        pending = outbox.pending
+        if not pending:  # the writer is to be woken
+            return outbox.put(data if self._committed else self._commit() + data)
+        # Its put() and owes_turn, in line: in a burst every call per event counts.
+        pending.append(data if self._committed else self._commit() + data)
+        size = outbox.size = outbox.size + len(data)
+        return (
+            len(pending) >= TURN_EVENTS
+            or size >= outbox.max_bytes
+            or monotonic() - outbox.turn_began > TURN_SECONDS
+        )
 
     def put_unasked(self, item: Any) -> Capacity:
         """Take one item from a caller that may or may not wait; return what it may await.
@@ -166,7 +175,7 @@ class Pump:
     def _note(self, data: bytes) -> None:
         """Put what is no item of the producer's."""
         self._notes += 1
-        self._put(data)
+        self.outbox.put(data)
 
     # --- running
 

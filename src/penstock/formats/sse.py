@@ -128,11 +128,20 @@ class SseEncoder:
         return b"" if self._format.retry is None else b"retry: %d\n" % self._format.retry
 
     def item(self, item: Any) -> bytes:
-        # What most streams are made of, without a call in between; the rest is _encode's.
-        if type(item) is Event and self._serializer is None and type(item.data) is dict:
-            head = _heads.get(item.event)
-            if head and item.id is None and item.retry is None and item.comment is None:
-                return b"%b%b\n\n" % (head, dumps(item.data))
+        # What most streams are made of, without a call of ours in between; all else, and what
+        # cannot be written, is _encode's.
+        if self._serializer is None:
+            kind = type(item)
+            if kind is str:
+                if "\n" not in item and "\r" not in item:
+                    try:
+                        return b"data: " + item.encode() + b"\n\n"
+                    except UnicodeEncodeError:
+                        pass
+            elif kind is Event and type(item.data) is dict:
+                head = _heads.get(item.event)
+                if head and item.id is None and item.retry is None and item.comment is None:
+                    return head + dumps(item.data) + b"\n\n"
         if isinstance(item, Chunk):
             if isinstance(item, Error):
                 raise http_error(item)
