@@ -60,7 +60,7 @@ def make_pump(
     given: StreamKeywords = keywords  # type: ignore[assignment]  # the tests' own spelling
     chosen, options = resolve(format, given)
     encoder = chosen.encoder(end_mark=format == "sse")
-    return Pump(Head(), encoder, sink, options, around)
+    return Pump(Head(), encoder, sink, options, around or ())
 
 
 async def run_pump(pump: Pump, producer: Producer) -> Ending:

@@ -126,9 +126,11 @@ class Endpoint(_Chain):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._app: ASGIApp = self._serve if not plan.wraps else _as_function(self._serve)
-        for wrap in reversed(plan.wraps):
-            self._app = wrap.factory(self._app, *wrap.args, **wrap.options)
+        self._wrapped: ASGIApp | None = None  # what stands around it, and around it alone
+        if plan.wraps:
+            self._wrapped = _as_function(Endpoint(replace(plan, wraps=())))
+            for wrap in reversed(plan.wraps):
+                self._wrapped = wrap.factory(self._wrapped, *wrap.args, **wrap.options)
         self._call: CallNext = self._answer
         for middleware in reversed(plan.middleware):
             self._call = partial(_call_middleware, middleware, self._call)
@@ -140,19 +142,10 @@ class Endpoint(_Chain):
         return self._plan.name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-    @cached_property
-    def wsgi(self) -> WsgiApp:
-        """The endpoint as a WSGI app, its wrapping included."""
-        return WsgiApp(self)
-
-    def __repr__(self) -> str:
-        return f"<Endpoint {self.name or ''} {self._allow}>"
-
-    # --- one request
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The whole request, not a call to it: its frame stays as long as the stream does.
+        if self._wrapped is not None:
+            await self._wrapped(scope, receive, send)
+            return
         if scope["type"] != "http":
             await _serve_other(scope, receive, send)
             return
@@ -173,6 +166,16 @@ class Endpoint(_Chain):
         sink = AsgiSink(inbox, send)
         ending = await response.send(sink, head_only=ctx.method == "HEAD")
         await sink.conclude(ending)
+
+    @cached_property
+    def wsgi(self) -> WsgiApp:
+        """The endpoint as a WSGI app, its wrapping included."""
+        return WsgiApp(self)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.name or ''} {self._allow}>"
+
+    # --- one request
 
     async def _first_response(self, ctx: Context) -> Response:
         if self._is_over(ctx):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Literal
 
@@ -56,6 +57,17 @@ class Headers:
         """
         self._check_open(name)
         self._items.append((_check_name(name), _check_value(name, value)))
+
+    def default(self, name: str, value: str) -> None:
+        """Add a value that a format gives to all its streams, unless ``name`` is there.
+
+        Raises:
+            InvalidField, HeadAlreadySent: As ``add`` does.
+        """
+        item = _default_item(name, value)
+        if item[0] not in self:
+            self._check_open(name)
+            self._items.append(item)
 
     def apply(self, values: HeaderValues) -> None:
         """Replace each name given: a list gives several values, None removes it."""
@@ -252,6 +264,12 @@ def _check_name(name: str) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise InvalidField("header name", name, "a token (letters, digits, '-')")
     return name.lower()
+
+
+@lru_cache(maxsize=64)
+def _default_item(name: str, value: str) -> tuple[str, str]:
+    """Check a format's header once; thousands of idle streams hold this one tuple."""
+    return _check_name(name), _check_value(name, value)
 
 
 def _check_value(name: str, value: str) -> str:

@@ -44,7 +44,7 @@ class Inbox:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._pieces: list[bytes] = []  # few: the bound on what is unread sees to that
+        self._pieces: list[bytes] | None = None  # few: the bound on what is unread sees to that
         self._unread = 0
         self._complete = False
         self._pulling = False
@@ -119,6 +119,8 @@ class Inbox:
         elif message["type"] == "http.request":
             piece = message.get("body", b"")
             if piece:
+                if self._pieces is None:
+                    self._pieces = []
                 self._pieces.append(piece)
                 self._unread += len(piece)
             self._complete = not message.get("more_body", False)

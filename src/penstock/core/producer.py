@@ -78,21 +78,19 @@ class Reading:
             await self._produce_any(source, feed)
             return
         # What most sources are, without the exit stack: thousands of them may be idle.
-        put, turn = feed.put, feed.outbox.turn
         try:
             async for item in source:
-                if put(item):
-                    await turn()
+                if feed.put(item):
+                    await feed.outbox.turn()
         finally:
             if source.ag_frame is not None:
                 await close_iterator(source)
 
     async def _produce_any(self, source: Any, feed: Feed) -> None:
-        put, turn = feed.put, feed.outbox.turn
         async with AsyncExitStack() as stack:
             async for item in await open_source(source, stack):
-                if put(item):
-                    await turn()
+                if feed.put(item):
+                    await feed.outbox.turn()
 
     async def discard(self) -> None:
         await discard(self._source)

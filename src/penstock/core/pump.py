@@ -10,6 +10,7 @@ host's task, which only waits, cuts neither a cleanup nor the last words short.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import Context
 from time import monotonic
@@ -52,7 +53,6 @@ class Pump:
         "_breaking_off",
         "_clock",
         "_committed",
-        "_encode",
         "_error",
         "_notes",
         "_opened",
@@ -66,7 +66,6 @@ class Pump:
         "_timers",
         "_writer",
         "_written",
-        "capacity",
         "encoder",
         "ending",
         "head",
@@ -82,16 +81,14 @@ class Pump:
         encoder: Encoder,
         sink: Sink,
         options: StreamOptions,
-        around: list[AbstractAsyncContextManager[Any]] | None = None,
+        around: Sequence[AbstractAsyncContextManager[Any]] = (),
         request: Request | None = None,
     ) -> None:
         self._request = request
         self.head, self.encoder = head, encoder
         self.outbox = Outbox()
-        self._encode = encoder.item
         self._committed = head.is_committed
         self._notes = 0  # of what waits in the outbox
-        self.capacity = Capacity(self.outbox)
         self.ending: Ending | None = None
         self.stats = Stats()
         self._sink, self._options, self._around = sink, options, around
@@ -117,7 +114,7 @@ class Pump:
         """
         if self.ending is not None:
             raise StreamClosed(f"this stream has ended: {self.ending}")
-        data = self._encode(item)
+        data = self.encoder.item(item)
         outbox = self.outbox
         if not data:
             return outbox.owes_turn
@@ -142,12 +139,12 @@ class Pump:
         """
         if self.ending is not None:
             raise StreamClosed(f"this stream has ended: {self.ending}")
-        data = self._encode(item)
+        data = self.encoder.item(item)
         if data:
             if not self._committed:
                 data = self._commit() + data
             self.outbox.put_unasked(data)
-        return self.capacity
+        return Capacity(self.outbox)
 
     def commit(self) -> None:
         """Let the head leave now, before there is an item."""
@@ -249,7 +246,7 @@ class Pump:
                 raise
 
     async def _produce_around(
-        self, producer: Producer, around: list[AbstractAsyncContextManager[Any]]
+        self, producer: Producer, around: Sequence[AbstractAsyncContextManager[Any]]
     ) -> None:
         async with AsyncExitStack() as stack:
             for manager in around:
@@ -267,7 +264,7 @@ class Pump:
     async def _write(self, loop: asyncio.AbstractEventLoop) -> None:  # noqa: C901 (one frame)
         """The writer: a task of its own, so that its steps cost the same on every host."""
         outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
-        pending, write = outbox.pending, sink.write
+        pending = outbox.pending
         try:
             while True:
                 if not pending and not outbox.ended:
@@ -285,7 +282,7 @@ class Pump:
                 items, self._notes = count - self._notes, 0
                 final = ended and not self._breaking_off
                 if data or final:
-                    await write(data, not final)
+                    await sink.write(data, not final)
                     self.last_write = now()
                     if items:
                         self.last_item = self.last_write

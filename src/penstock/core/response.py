@@ -79,8 +79,8 @@ class Response:
         # What answers instead, when it fails before the commit; None: the host is told.
         self.render_error: RenderError | None = None
         self.request: Request | None = None  # which it answers, for the log
-        self._on_finish: list[OnFinish] = []
-        self._around: list[AbstractAsyncContextManager[Any]] = []
+        self._on_finish: tuple[OnFinish, ...] = ()
+        self._around: tuple[AbstractAsyncContextManager[Any], ...] = ()
 
     @property
     def status(self) -> int:
@@ -94,14 +94,14 @@ class Response:
 
     def on_finish(self, callback: OnFinish) -> None:
         """Call ``callback(ending)`` after the last byte and all cleanup, in order of adding."""
-        self._on_finish.append(callback)
+        self._on_finish += (callback,)
 
     def around(self, manager: AbstractAsyncContextManager[Any]) -> None:
         """Enter ``manager`` before the first item and leave it after the last byte.
 
         Both happen in the task that produces the body, so its context variables are seen there.
         """
-        self._around.append(manager)
+        self._around += (manager,)
 
     async def finished(self) -> Ending:
         """Return how the response ended, once it has.
@@ -128,7 +128,6 @@ class Response:
         for name, value in self.head.headers.items():
             other.head.headers.add(name, value)
         other.ending, other.stats = None, Stats()
-        other._on_finish, other._around = list(self._on_finish), list(self._around)
         return other
 
     async def drop(self) -> None:
@@ -293,7 +292,9 @@ def stream_head(format: Format, keywords: StreamKeywords, head: Head | None = No
         head.status = keywords["status"]
     defaults: dict[str, Any] = {"content-type": format.content_type, **format.headers}
     for name, value in defaults.items():
-        if name not in head.headers and value is not None:
+        if isinstance(value, str):
+            head.headers.default(name, value)
+        elif name not in head.headers and value is not None:
             head.headers.apply({name: value})
     if content_type := keywords.get("content_type"):
         head.headers["content-type"] = content_type
