@@ -78,7 +78,9 @@ class Inbox:
         """Call ``left`` as soon as the reader is gone, until ``unwatch()``."""
         self._left = left
         if self._watcher is None:
-            self._watcher = asyncio.get_running_loop().create_task(self._watch())
+            self._watcher = asyncio.get_running_loop().create_task(
+                self._watch(), name="penstock watch"
+            )
 
     def unwatch(self) -> None:
         """Stop watching."""

@@ -65,6 +65,7 @@ class Pump:
         "_started",
         "_timers",
         "_writer",
+        "_writing",
         "_written",
         "encoder",
         "ending",
@@ -98,7 +99,7 @@ class Pump:
         self._over: asyncio.Future[None] | None = None  # the writer has finished
         self._sink_error: Exception | None = None
         self._error: BaseException | None = None
-        self._started = self._opened = self._written = self._breaking_off = False
+        self._started = self._opened = self._writing = self._written = self._breaking_off = False
         self._timers = Timers(self, options, self._clock)
         self._began = self.last_write = self.last_item = self._clock.now()
 
@@ -191,9 +192,11 @@ class Pump:
         self._over = loop.create_future()
         enroll(self)
         self._sink.watch(self._left)  # before the producer: a reader already gone starts nothing
-        self._producer = loop.create_task(self._produce(producer), context=context)
-        self._writer = loop.create_task(self._write(loop))
-        self._writer.add_done_callback(self._writer_finished)
+        # Named, and all alike: a name made up for each task is one string more for each.
+        self._producer = loop.create_task(
+            self._produce(producer), name="penstock producer", context=context
+        )
+        self._writer = loop.create_task(self._write(loop), name="penstock writer")
         self._timers.arm(self._began)
         if self._options.commit == "start":
             self.commit()
@@ -265,6 +268,7 @@ class Pump:
         """The writer: a task of its own, so that its steps cost the same on every host."""
         outbox, sink, stats, now = self.outbox, self._sink, self.stats, self._clock.now
         pending = outbox.pending
+        self._writing = True
         try:
             while True:
                 if not pending and not outbox.ended:
@@ -306,8 +310,10 @@ class Pump:
         except Exception as exc:  # the host's: it is given back to it
             self._sink_error = exc
             self.stop(Ending.ERROR)
+        finally:
+            self._writer_finished()
 
-    def _writer_finished(self, _: object) -> None:
+    def _writer_finished(self) -> None:
         self._written = True
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
@@ -400,6 +406,8 @@ class Pump:
         self.outbox.end()
         if self._writer is not None:  # it may be waiting for the reader that has left
             self._writer.cancel()
+            if not self._writing:
+                self._writer_finished()  # cancelled before its first step, it never runs
 
     def shut_down(self) -> None:
         """The process is going away: end within the grace (``Stoppable``)."""

@@ -59,6 +59,20 @@ class Response:
         TypeError: A body that is still to be produced; that is a ``Stream``.
     """
 
+    # Slots: thousands may be open. And a dict: middleware may note something on a response.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_around",
+        "_on_finish",
+        "body",
+        "ending",
+        "head",
+        "render_error",
+        "request",
+        "stats",
+    )
+
     def __init__(
         self,
         body: str | bytes | Mapping[str, Any] | list[Any] | None = None,
@@ -210,6 +224,16 @@ class Streaming(Response):
         head: Status and headers; changeable until the commit.
         end_mark: It is one answer that finishes, so a reader may be told not to ask again.
     """
+
+    __slots__ = (
+        "_context",
+        "_end_mark",
+        "_made_with",
+        "_producer",
+        "_pump",
+        "format",
+        "options",
+    )
 
     def __init__(
         self,
