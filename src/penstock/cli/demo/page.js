@@ -314,3 +314,5 @@ for (const [name, prompt] of SUGGESTIONS) {
 }
 showCurl();
 followLog();
+// Ready to type into, but not where that would raise a keyboard over half the page.
+if (matchMedia("(pointer: fine)").matches) $("prompt").focus();
