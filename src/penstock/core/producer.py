@@ -6,15 +6,26 @@ Lives here: both kinds, and the writer's ``emit``. Stays out: where the items go
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol
 
+from penstock.core.ending import Ending
 from penstock.core.outbox import Outbox
 from penstock.core.source import check_source, close_iterator, discard, open_source
 from penstock.event import Event
 
-__all__ = ("Capacity", "Emit", "Feed", "Producer", "Reading", "Writing", "item_of")
+__all__ = (
+    "Capacity",
+    "Emit",
+    "EndingFeed",
+    "Feed",
+    "Producer",
+    "Reading",
+    "Writing",
+    "item_of",
+    "produce_within",
+)
 
 
 class Feed(Protocol):
@@ -32,6 +43,18 @@ class Feed(Protocol):
     def put_unasked(self, item: Any) -> Capacity:
         """Take one item from a caller that may or may not wait; return what it may await."""
         ...
+
+
+class EndingFeed(Feed, Protocol):
+    """A feed that is told how its producer ended."""
+
+    ending: Ending | None
+
+    def complete(self) -> None:
+        """The producer has returned."""
+
+    def fail(self, error: BaseException) -> None:
+        """The producer raised."""
 
 
 class Producer(Protocol):
@@ -94,6 +117,24 @@ class Reading:
 
     async def discard(self) -> None:
         await discard(self._source)
+
+
+async def produce_within(
+    around: Iterable[AbstractAsyncContextManager[Any]], producer: Producer, feed: EndingFeed
+) -> None:
+    """Let ``producer`` produce inside the managers; they are left after the last byte."""
+    async with AsyncExitStack() as stack:
+        for manager in around:
+            await stack.enter_async_context(manager)
+        try:
+            await producer.produce(feed)
+        except BaseException as exc:
+            if feed.ending is None:
+                feed.fail(exc)
+                await feed.outbox.flushed()
+            raise
+        feed.complete()
+        await feed.outbox.flushed()
 
 
 class Emit(Protocol):

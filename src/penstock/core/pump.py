@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from time import monotonic
 from typing import Any
@@ -24,7 +24,7 @@ from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.outbox import TURN_EVENTS, TURN_SECONDS, Outbox
 from penstock.core.problem import problem_of, report
-from penstock.core.producer import Capacity, Producer
+from penstock.core.producer import Capacity, Producer, produce_within
 from penstock.core.request import Request
 from penstock.core.settle import settle
 from penstock.core.shutdown import GRACE, enroll, withdraw
@@ -203,7 +203,9 @@ class Pump:
         try:
             await self._over
         except asyncio.CancelledError:
-            await self._host_cancelled()
+            # Without word that the reader left, it is shutting down.
+            self.stop(Ending.SHUTDOWN)
+            await settle(self._writer, 2 * GRACE, "writing the last words", self._clock)
             raise
         finally:
             self._timers.cancel()
@@ -213,12 +215,6 @@ class Pump:
             finally:
                 self._sink.unwatch()
         return self._conclude()
-
-    async def _host_cancelled(self) -> None:
-        """The host ends us; without word that the reader left, it is shutting down."""
-        assert self._writer is not None
-        self.stop(Ending.SHUTDOWN)
-        await settle(self._writer, 2 * GRACE, "writing the last words", self._clock)
 
     def _conclude(self) -> Ending:
         ending = self.ending or Ending.COMPLETED
@@ -236,33 +232,17 @@ class Pump:
         self._started = True
         try:
             if self._around:
-                await self._produce_around(producer, self._around)
+                await produce_within(self._around, producer, self)
             else:
                 await producer.produce(self)
-                self._end(Ending.COMPLETED)
+                self.complete()
         except asyncio.CancelledError as exc:
             if self.ending is None:  # nobody of ours cancelled it: it is the source's own
-                self._fail(exc)
+                self.fail(exc)
         except BaseException as exc:
-            self._fail(exc)
+            self.fail(exc)
             if not isinstance(exc, Exception):
                 raise
-
-    async def _produce_around(
-        self, producer: Producer, around: Sequence[AbstractAsyncContextManager[Any]]
-    ) -> None:
-        async with AsyncExitStack() as stack:
-            for manager in around:
-                await stack.enter_async_context(manager)
-            try:
-                await producer.produce(self)
-            except BaseException as exc:
-                if self.ending is None:
-                    self._fail(exc)
-                    await self.outbox.flushed()
-                raise
-            self._end(Ending.COMPLETED)
-            await self.outbox.flushed()
 
     async def _write(self, loop: asyncio.AbstractEventLoop) -> None:  # noqa: C901 (one frame)
         """The writer: a task of its own, so that its steps cost the same on every host."""
@@ -348,7 +328,11 @@ class Pump:
                 self._note(words)
         self.outbox.end()
 
-    def _fail(self, error: BaseException) -> None:
+    def complete(self) -> None:
+        """The producer has returned."""
+        self._end(Ending.COMPLETED)
+
+    def fail(self, error: BaseException) -> None:
         """The producer raised: one error event, or the head's own status."""
         if error is self._error:
             return

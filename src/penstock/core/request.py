@@ -12,15 +12,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
+from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from penstock.core.format import Format
 from penstock.core.inbox import Inbox
 from penstock.errors import ExtraNotInstalled, HttpError
+from penstock.formats import END_ID
 from penstock.types import Scope
 
-__all__ = ("MAX_BODY", "Form", "MultiDict", "Request", "Upload")
+__all__ = ("MAX_BODY", "Form", "MultiDict", "Request", "Upload", "is_over")
 
 MAX_BODY = 16 * 1024 * 1024
 
@@ -36,7 +39,10 @@ class MultiDict(Mapping[str, str]):
     __slots__ = ("_fold", "_pairs")
 
     def __init__(self, pairs: list[tuple[str, str]], *, fold: bool = False) -> None:
-        self._pairs = [(name.lower(), value) for name, value in pairs] if fold else pairs
+        # One string for each name, however many requests are open.
+        self._pairs = tuple(
+            (intern(name.lower() if fold else name), value) for name, value in pairs
+        )
         self._fold = fold
 
     def getlist(self, name: str) -> list[str]:
@@ -60,7 +66,7 @@ class MultiDict(Mapping[str, str]):
         return len(dict(self._pairs))
 
     def __repr__(self) -> str:
-        return f"MultiDict({self._pairs!r})"
+        return f"MultiDict({list(self._pairs)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +140,16 @@ class Request:
     @cached_property
     def query(self) -> MultiDict:
         """Query parameters: ``get``, ``getlist``."""
-        raw: bytes = self.scope.get("query_string") or b""
-        return MultiDict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+        return _query(self.scope)
 
     @cached_property
     def headers(self) -> MultiDict:
         """Request headers; names compare without case."""
         return MultiDict(
-            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw()],
+            [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in _headers(self.scope)
+            ],
             fold=True,
         )
 
@@ -163,13 +171,7 @@ class Request:
         The ``Last-Event-ID`` header, else the query's ``lastEventId`` or ``evs_last_event_id``,
         by which polyfills send it.
         """
-        for name, value in self._raw():
-            if name == b"last-event-id":
-                # Sent as UTF-8 (WHATWG HTML 9.2.3), though servers hand headers on as Latin-1.
-                return bytes(value).decode("utf-8", "replace")
-        if not self.scope.get("query_string"):
-            return ""
-        return self.query.get("lastEventId") or self.query.get("evs_last_event_id") or ""
+        return _last_event_id(self.scope)
 
     @cached_property
     def id(self) -> str:
@@ -225,9 +227,33 @@ class Request:
             return _parse_multipart(self.headers["content-type"], body)
         raise HttpError(415, detail=f"expected a form, got {kind or 'no content type'}")
 
-    def _raw(self) -> list[tuple[bytes, bytes]]:
-        headers: list[tuple[bytes, bytes]] = self.scope.get("headers") or []
-        return headers
+
+def is_over(scope: Scope, format: Format) -> bool:
+    """Whether the reader has had the whole answer already and asks only out of habit."""
+    if getattr(format, "done", None) is None or scope["method"].upper() != "GET":
+        return False
+    return _last_event_id(scope) == END_ID
+
+
+def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    headers: list[tuple[bytes, bytes]] = scope.get("headers") or []
+    return headers
+
+
+def _query(scope: Scope) -> MultiDict:
+    raw: bytes = scope.get("query_string") or b""
+    return MultiDict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+
+
+def _last_event_id(scope: Scope) -> str:
+    for name, value in _headers(scope):
+        if name == b"last-event-id":
+            # Sent as UTF-8 (WHATWG HTML 9.2.3), though servers hand headers on as Latin-1.
+            return bytes(value).decode("utf-8", "replace")
+    if not scope.get("query_string"):
+        return ""
+    query = _query(scope)
+    return query.get("lastEventId") or query.get("evs_last_event_id") or ""
 
 
 def _unquote(value: str) -> str:
