@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from penstock.core.response import Response
     from penstock.core.shutdown import shutdown
     from penstock.errors import (
+        BodyNotAllowed,
         ClientDisconnected,
         ConfigurationError,
         ExtraNotInstalled,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     )
 
 _EXPORTS = {
+    "BodyNotAllowed": "penstock.errors",
     "ClientDisconnected": "penstock.errors",
     "ConfigurationError": "penstock.errors",
     "Context": "penstock.app.context",
@@ -104,6 +106,7 @@ _EXPORTS = {
 }
 
 __all__ = (
+    "BodyNotAllowed",
     "ClientDisconnected",
     "ConfigurationError",
     "Context",

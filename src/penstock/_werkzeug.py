@@ -1,4 +1,4 @@
-"""Werkzeug's HTTP exceptions and ours, for Flask and Quart."""
+"""What Flask and Quart share: werkzeug's HTTP exceptions and ours, a head on its response."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from penstock._face import http_error
+from penstock._face import FaceStream, http_error, pairs
+from penstock.core.head import Head
 from penstock.errors import HttpError
 
-__all__ = ("to_ours", "to_theirs")
+__all__ = ("refusal", "show_head", "to_ours", "to_theirs")
 
 # What describes a body that is not sent.
 _OF_THE_BODY = ("content-type", "content-length")
@@ -38,3 +39,16 @@ def to_theirs(error: HttpError) -> HTTPException:
             return [*super().get_headers(environ, scope), *more]
 
     return Refusal(error.detail or error.title)
+
+
+def refusal(stream: FaceStream, error: HttpError) -> Exception:
+    """Return what the framework is to make its answer of, when ``stream`` raised ``error``."""
+    refused = stream.refusal(error)
+    return error if refused is None else to_theirs(refused)
+
+
+def show_head(response: Any, head: Head) -> None:
+    """Let the framework's ``response`` have the status and headers that ``head`` has."""
+    response.status_code = head.status
+    response.headers.clear()
+    response.headers.extend(pairs(head))

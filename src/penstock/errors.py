@@ -116,7 +116,11 @@ class InvalidOption(UsageError, ValueError):
 
 
 class BodyNotAllowed(UsageError):
-    """An item was produced for a response whose status forbids a body (204, 205, 304)."""
+    """An item was produced for a response whose status forbids a body (204, 205, 304).
+
+    Attributes:
+        status: The status.
+    """
 
     def __init__(self, status: int) -> None:
         super().__init__(f"status {status} forbids a body: yield nothing, or set another status")
@@ -150,7 +154,11 @@ class ConfigurationError(UsageError):
 
 
 class ExtraNotInstalled(UsageError, ImportError):
-    """A feature needs an optional dependency that is not installed."""
+    """A feature needs an optional dependency that is not installed.
+
+    Attributes:
+        extra: What to install it by: ``pip install "penstock[extra]"``.
+    """
 
     def __init__(self, extra: str) -> None:
         super().__init__(f'not installed: run  pip install "penstock[{extra}]"')
@@ -168,9 +176,9 @@ class LineTooLong(PeerError, ValueError):
         limit: The bound, in characters for SSE and bytes for NDJSON.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, unit: str = "characters") -> None:
         super().__init__(
-            f"the peer sent an unfinished line or event of more than {limit} characters; "
+            f"the peer sent an unfinished line or event of more than {limit} {unit}; "
             "raise max_size= if that is expected"
         )
         self.limit = limit

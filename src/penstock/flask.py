@@ -25,7 +25,7 @@ from typing import Unpack
 from flask import Response, after_this_request, current_app, has_request_context, request
 
 from penstock._face import Body, Errors, FaceStream, pairs, with_status
-from penstock._werkzeug import to_ours, to_theirs
+from penstock._werkzeug import refusal, show_head, to_ours
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords
 from penstock.errors import HttpError, UsageError
@@ -79,17 +79,11 @@ class StreamResponse(Response):
         try:
             head = self._body.open_blocking(head_only=request.method == "HEAD")
         except HttpError as exc:
-            return _handled(self._refuse(exc))
+            return _handled(refusal(self._stream, exc))
         except Exception as exc:
             return _handled(exc)
-        self.status_code = head.status
-        self.headers.clear()
-        self.headers.extend(pairs(head))
+        show_head(self, head)
         return self
-
-    def _refuse(self, error: HttpError) -> Exception:
-        refusal = self._stream.refusal(error)
-        return error if refusal is None else to_theirs(refusal)
 
 
 def _begin(response: Response) -> Response:

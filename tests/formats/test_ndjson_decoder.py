@@ -91,7 +91,7 @@ def test_values_before_the_bad_line_are_not_lost() -> None:
 def test_bounded(wire: bytes, size: int) -> None:
     # W15
     decoder = NdjsonDecoder(max_size=9)
-    with pytest.raises(LineTooLong) as caught:
+    with pytest.raises(LineTooLong, match="9 bytes") as caught:
         for start in range(0, len(wire), size):
             decoder.feed(wire[start : start + size])
         decoder.feed(b"")

@@ -151,7 +151,7 @@ TOO_LONG: dict[str, bytes] = {
 def test_bounded(wire: bytes, size: int) -> None:
     # W15
     decoder = SseDecoder(max_size=10)
-    with pytest.raises(LineTooLong) as caught:
+    with pytest.raises(LineTooLong, match="10 characters") as caught:
         for start in range(0, len(wire), size):
             assert decoder.feed(wire[start : start + size]) == []
     assert caught.value.limit == 10

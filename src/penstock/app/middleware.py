@@ -63,7 +63,15 @@ def access_log(logger: logging.Logger | None = None, level: int = logging.INFO) 
 
 
 def request_id(header: str = "x-request-id") -> Middleware:
-    """Send the request's id back in ``header``; it is the one that the log names."""
+    """Send the request's id back in ``header``; it is the one that the log names.
+
+    Args:
+        header: Name of the response header. The id is ``ctx.id``: the request's own
+            ``X-Request-ID`` where that is a short word, else one made up.
+
+    Example:
+        ``endpoint().use(request_id()).get(handler)``
+    """
 
     async def send_request_id(ctx: Context, call_next: CallNext) -> Response:
         response = await call_next(ctx)
@@ -82,6 +90,9 @@ def time_limit(*, total: float | None = None, idle: float | None = None) -> Midd
 
     Raises:
         InvalidOption: Not a number of seconds above 0, or over an hour.
+
+    Example:
+        ``endpoint().use(time_limit(total=60, idle=10)).get(handler)``
     """
     if total is not None:
         check_seconds("total", total)

@@ -11,14 +11,26 @@ __all__ = ("Ending",)
 
 
 class Ending(StrEnum):
-    """How a stream ended."""
+    """How a stream ended; each is also its own lower-case word.
 
-    COMPLETED = "completed"  # the producer returned
-    ERROR = "error"  # the producer raised
-    DISCONNECTED = "disconnected"  # the reader left
-    SHUTDOWN = "shutdown"  # the process is going away
-    DEADLINE = "deadline"  # the host's time for this request is up
-    TIMEOUT = "timeout"  # a total or idle timeout of ours ran out
-    OVERFLOW = "overflow"  # the reader was too slow for its policy
-    CLOSED = "closed"  # our side closed it
-    STOPPED = "stopped"  # somebody asked for the answer to stop
+    Attributes:
+        COMPLETED: The producer returned.
+        ERROR: The producer raised.
+        DISCONNECTED: The reader left.
+        SHUTDOWN: The process is going away.
+        DEADLINE: The host's time for this request is up.
+        TIMEOUT: A total or idle timeout of ours ran out.
+        OVERFLOW: The reader was too slow for its policy.
+        CLOSED: Our side closed it.
+        STOPPED: Somebody asked for the answer to stop.
+    """
+
+    COMPLETED = "completed"
+    ERROR = "error"
+    DISCONNECTED = "disconnected"
+    SHUTDOWN = "shutdown"
+    DEADLINE = "deadline"
+    TIMEOUT = "timeout"
+    OVERFLOW = "overflow"
+    CLOSED = "closed"
+    STOPPED = "stopped"

@@ -24,7 +24,20 @@ _MAX_SECONDS = 3600.0
 
 
 class StreamKeywords(TypedDict, total=False):
-    """Keyword options of a stream. Durations are float seconds; ``retry`` is milliseconds."""
+    """Keyword options of a stream. Durations are float seconds; ``retry`` is milliseconds.
+
+    ``StreamOptions`` describes those of the flow and of the end.
+
+    Attributes:
+        content_type: Names the body; by default the format's own.
+        status: HTTP status.
+        headers: Header name to value, list of values, or None to remove a default.
+        retry: SSE: the reader's reconnection time, in whole milliseconds.
+        done: SSE: name of the event that ends a finished answer; None: no such event.
+        error_event: SSE: name of the event that tells of an error.
+        name_from: SSE: member of a mapping or model that names its event; None: no name.
+        serializer: SSE, NDJSON: makes a value's text, in place of compact JSON.
+    """
 
     # the wire
     content_type: str

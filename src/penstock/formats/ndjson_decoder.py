@@ -79,7 +79,7 @@ class NdjsonDecoder:
         self._pieces.append(rest)
         self._held += len(rest)
         if self._held > self._max_size:
-            self._fail(LineTooLong(self._max_size))
+            self._fail(LineTooLong(self._max_size, "bytes"))
 
     def _fail(self, error: PeerError) -> None:
         self._error = error
@@ -98,7 +98,7 @@ class NdjsonDecoder:
             if not line or line.isspace():
                 continue
             if len(line) > self._max_size:
-                self._fail(LineTooLong(self._max_size))
+                self._fail(LineTooLong(self._max_size, "bytes"))
                 break
             try:
                 values.append(_parse(line.decode()))
