@@ -46,6 +46,30 @@ def test_a_header_that_would_forge_another_is_refused(headers: Any) -> None:
         Head(headers=headers)
 
 
+def test_a_formats_default_gives_way_to_what_is_there() -> None:
+    # H2
+    given, bare = Head(headers={"Cache-Control": "private"}), Head()
+    for head in (given, bare):
+        head.headers.default("Cache-Control", "no-cache")
+        head.headers.default("X-Accel-Buffering", "no")
+    assert given.headers.items() == [("cache-control", "private"), ("x-accel-buffering", "no")]
+    assert bare.headers.items() == [("cache-control", "no-cache"), ("x-accel-buffering", "no")]
+    bare.headers["cache-control"] = "private"  # one stream's own: the default stays what it is
+    other = Head()
+    other.headers.default("Cache-Control", "no-cache")
+    assert other.headers["cache-control"] == "no-cache"
+
+
+def test_a_default_is_checked_as_any_other() -> None:
+    # H2, H4
+    head = Head()
+    with pytest.raises(InvalidField):
+        head.headers.default("x-a", "b\r\nx-c: d")
+    head.commit()
+    with pytest.raises(HeadAlreadySent):
+        head.headers.default("x-a", "b")
+
+
 def test_hop_by_hop_headers_are_not_sent() -> None:
     # H3
     head = Head(headers={"Connection": "close", "Transfer-Encoding": "chunked", "Keep-Alive": "5"})
