@@ -21,12 +21,12 @@ from penstock.core.options import StreamKeywords
 from penstock.core.problem import Translate, problem_of, report
 from penstock.core.producer import Feed, Producer
 from penstock.core.pull import Pull
-from penstock.core.request import Request
+from penstock.core.request import Request, is_over
 from penstock.core.response import Response, problem_response
 from penstock.core.shutdown import hook_signals
 from penstock.errors import HttpError, InvalidOption
 from penstock.portal import portal
-from penstock.types import Source
+from penstock.types import Scope, Source
 
 __all__ = ("Body", "Errors", "FaceStream", "http_error", "pairs", "with_status")
 
@@ -66,11 +66,20 @@ class FaceStream(Stream):
         if errors == "penstock" and not self.options.throw:
             self.render_error = self._render
 
-    def take_head(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        """Let the framework's response say what the head is."""
+    def take_head(
+        self, status: int, headers: Iterable[tuple[str, str]], scope: Scope | None
+    ) -> None:
+        """Let the framework's response say what the head is.
+
+        But a reader that asks by ``scope`` for an answer it has had in full is told 204; the
+        source is then discarded, as under every status without a body.
+        """
         head = Head(status)
         for name, value in headers:
             head.headers.add(name, value)
+        if scope is not None and is_over(scope, self.format):
+            head.status = 204
+            head.headers.pop("content-type")
         self.head = head
 
     def translated(self, error: Exception) -> Exception:

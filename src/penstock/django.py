@@ -6,8 +6,9 @@
         return StreamResponse(clock, format="sse", request=request)
 
 The stream begins where Django renders a response, after the view and inside the middleware: an
-error before the first item is rendered as an error of the view is. ``request=`` lets a HEAD request
-be answered without starting the source.
+error before the first item is rendered as an error of the view is. Django does not tell a response
+its request by then. ``request=`` does: HEAD, and a reader that has had the whole answer, are then
+answered without starting the source.
 
 An ``Endpoint`` is a view: ``path("ticks", endpoint_view(ticks))``.
 
@@ -41,7 +42,7 @@ from penstock.core.head import Head
 from penstock.core.options import StreamKeywords
 from penstock.core.response import problem_response
 from penstock.errors import HttpError, Problem
-from penstock.types import ASGIApp, Source
+from penstock.types import ASGIApp, Scope, Source
 from penstock.wsgi import scope_of
 
 __all__ = ("StreamResponse", "endpoint_view")
@@ -125,6 +126,7 @@ class _LateResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django is n
         self._is_begun = True
 
     def _begun(self, head: Head) -> Any:
+        self._show(head)
         if self._iterator is self._body:
             self.is_async = _on_a_loop()
         response: Any = self
@@ -180,7 +182,8 @@ class StreamResponse(_LateResponse):
             callable of one, opened inside the stream's own task.
         format: "sse", "ndjson", "text", or a format object.
         errors: Who renders an error before the commit: the "framework", or "penstock", as JSON.
-        request: The view's request; with it, HEAD does not start the source.
+        request: The view's request; with it, HEAD does not start the source, and a reader that
+            comes back after the end is answered 204.
         status_code: Another word for ``status``.
         **keywords: See ``StreamKeywords``.
 
@@ -201,19 +204,14 @@ class StreamResponse(_LateResponse):
     ) -> None:
         keywords = with_status(keywords, "status_code", status_code)
         self._stream = FaceStream(source, format, keywords, errors=errors, translate=_to_ours)
+        self._scope = _scope_of(request) if request is not None else None
         is_head = request is not None and request.method == "HEAD"
         super().__init__(Body(self._stream), head_only=is_head)
         self._show(self._stream.head)
 
     def _begins(self) -> None:
         super()._begins()
-        self._stream.take_head(self.status_code, self.items())
-        self._taken = self._stream.head
-
-    def _begun(self, head: Head) -> Any:
-        if head is not self._taken:  # an error, rendered by us
-            self._show(head)
-        return super()._begun(head)
+        self._stream.take_head(self.status_code, self.items(), self._scope)
 
     def _refuse(self, error: HttpError) -> Any:
         """Raise what Django renders, or return what it has no exception for."""
@@ -228,14 +226,6 @@ class StreamResponse(_LateResponse):
         return HttpResponse(answer.body, status=answer.status, headers=dict(pairs(answer.head)))
 
 
-class _MountedResponse(_LateResponse):
-    """What an ASGI app answers."""
-
-    def _begun(self, head: Head) -> Any:
-        self._show(head)
-        return super()._begun(head)
-
-
 def endpoint_view(app: ASGIApp) -> Callable[..., Any]:
     """Return a Django view that answers as ``app`` does: an ``Endpoint``, or any ASGI app.
 
@@ -247,13 +237,17 @@ def endpoint_view(app: ASGIApp) -> Callable[..., Any]:
     """
 
     def view(request: Any, **parameters: Any) -> StreamingHttpResponse:
-        scope = dict(request.scope) if hasattr(request, "scope") else scope_of(request.META)
-        scope["path_params"] = parameters
-        if isinstance(scope["query_string"], str):  # by Django's AsyncClient
-            scope["query_string"] = scope["query_string"].encode("latin-1")
-        return _MountedResponse(Body(Mounted(app, scope, request.body)))
+        scope = {**_scope_of(request), "path_params": parameters}
+        return _LateResponse(Body(Mounted(app, scope, request.body)))
 
     return view
+
+
+def _scope_of(request: Any) -> Scope:
+    scope = dict(request.scope) if hasattr(request, "scope") else scope_of(request.META)
+    if isinstance(scope["query_string"], str):  # by Django's AsyncClient
+        scope["query_string"] = scope["query_string"].encode("latin-1")
+    return scope
 
 
 def _on_a_loop() -> bool:

@@ -30,6 +30,7 @@ from penstock.core.format import Format
 from penstock.core.options import StreamKeywords
 from penstock.errors import HttpError, UsageError
 from penstock.types import Source
+from penstock.wsgi import scope_of
 
 __all__ = ("StreamResponse",)
 
@@ -75,7 +76,7 @@ class StreamResponse(Response):
     def _begin(self) -> Response:
         """Wait for the commit; an error before it becomes what Flask makes of it."""
         self._is_begun = True
-        self._stream.take_head(self.status_code, self.headers.items())
+        self._stream.take_head(self.status_code, self.headers.items(), scope_of(request.environ))
         try:
             head = self._body.open_blocking(head_only=request.method == "HEAD")
         except HttpError as exc:

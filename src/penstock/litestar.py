@@ -97,7 +97,9 @@ class StreamResponse(Response[Any]):
         """Return what Litestar calls to send it."""
         stream = self._stream
         stream.take_head(
-            self.status_code or status_code or stream.head.status, stream.head.headers.items()
+            self.status_code or status_code or stream.head.status,
+            stream.head.headers.items(),
+            cast(Any, request.scope),
         )
         for given in (headers or {}, self.headers):
             stream.head.headers.apply({name: _value(value) for name, value in given.items()})

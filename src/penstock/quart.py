@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 from quart import Response, after_this_request, current_app, has_request_context, request
 from quart.wrappers.response import ResponseBody
@@ -79,7 +79,7 @@ class StreamResponse(Response):
     async def _begin(self) -> Any:
         """Wait for the commit; an error before it becomes what Quart makes of it."""
         self._is_begun = True
-        self._stream.take_head(self.status_code, self.headers.items())
+        self._stream.take_head(self.status_code, self.headers.items(), cast(Any, request.scope))
         try:
             head = await self._body.open(head_only=request.method == "HEAD")
         except HttpError as exc:

@@ -6,7 +6,8 @@
     async def chat(body: Chat) -> StreamResponse:
         return StreamResponse(lambda: client.messages.create(..., stream=True), format="sse")
 
-An ``Endpoint`` is an ASGI app: ``Route("/ticks", ticks)`` or ``app.mount("/ticks", ticks)``.
+An ``Endpoint`` is a route: ``Route("/ticks", ticks)``, or ``app.add_route("/ticks", ticks)``. Not a
+mount, which is for what has paths below it, and answers ``/ticks`` with a redirect.
 
 Lives here: Starlette's response, its headers and background tasks around one stream.
 Stays out: how the stream is sent (``asgi.py``).
@@ -78,6 +79,7 @@ class StreamResponse(Response):
         stream.take_head(
             self.status_code,
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw_headers],
+            scope,
         )
         try:
             await respond(stream, scope, receive, send)

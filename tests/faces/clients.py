@@ -1,12 +1,14 @@
 """Asking a framework in process: one function per framework, all with the same shape.
 
-``ask(make, method)`` serves ``make()`` as the view's response at ``/`` and returns the answer.
+``ask(make, method, url, headers)`` serves ``make()`` as the view's response at ``/`` and returns
+the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import django
@@ -30,6 +32,8 @@ import penstock.starlette
 __all__ = ("FACES", "Answer", "Face")
 
 Make = Callable[[], Any]
+Headers = Mapping[str, str]
+NONE: Headers = MappingProxyType({})
 
 
 class Answer(NamedTuple):
@@ -47,91 +51,104 @@ class Answer(NamedTuple):
 
 
 class Face(NamedTuple):
-    """A framework: its response class, its 403, and how to ask it."""
+    """A framework: its response class, its 403, and how to ask it.
+
+    ``own()``, in a view, is what the response is told there besides.
+    """
 
     response: Any
     refuse: Callable[[str], Exception]
     ask: Callable[..., Answer]
+    own: Callable[[], dict[str, Any]] = dict
 
 
 def _answer(status: int, headers: Iterable[tuple[str, str]], text: str) -> Answer:
     return Answer(status, [(name.lower(), value) for name, value in headers], text)
 
 
-def _starlette(make: Make, method: str = "GET") -> Answer:
+_METHODS = ["GET", "HEAD", "POST"]
+
+
+def _starlette(make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE) -> Answer:
     async def view(request: Any) -> Any:
         return make()
 
-    return _ask_asgi(Starlette(routes=[Route("/", view)]), method)
+    app = Starlette(routes=[Route("/", view, methods=_METHODS)])
+    return _ask_asgi(TestClient(app, raise_server_exceptions=False), method, url, headers)
 
 
-def _fastapi(make: Make, method: str = "GET") -> Answer:
+def _fastapi(make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE) -> Answer:
     app = FastAPI()
 
     async def view() -> penstock.starlette.StreamResponse:
         return make()
 
-    app.add_api_route("/", view, methods=["GET", "HEAD"])
-    return _ask_asgi(app, method)
+    app.add_api_route("/", view, methods=_METHODS)
+    return _ask_asgi(TestClient(app, raise_server_exceptions=False), method, url, headers)
 
 
-def _ask_asgi(app: Any, method: str) -> Answer:
-    with TestClient(app, raise_server_exceptions=False) as client:
-        response = client.request(method, "/")
-    return _answer(response.status_code, response.headers.multi_items(), response.text)
-
-
-def _litestar(make: Make, method: str = "GET") -> Answer:
-    @route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+def _litestar(make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE) -> Answer:
+    @route("/", http_method=[HttpMethod(method) for method in _METHODS], status_code=200)
     async def view() -> penstock.litestar.StreamResponse:
         return make()
 
     app = Litestar([view], openapi_config=None, logging_config=None)
-    with litestar.testing.TestClient(app, raise_server_exceptions=False) as client:
-        response = client.request(method, "/")
+    client = litestar.testing.TestClient(app, raise_server_exceptions=False)
+    return _ask_asgi(client, method, url, headers)
+
+
+def _ask_asgi(client: Any, method: str, url: str, headers: Headers) -> Answer:
+    with client:
+        response = client.request(method, url, headers=headers)
     return _answer(response.status_code, response.headers.multi_items(), response.text)
 
 
-def _quart(make: Make, method: str = "GET") -> Answer:
+def _quart(make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE) -> Answer:
     app = quart.Quart("tests")
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
-    @app.get("/")
+    @app.route("/", methods=_METHODS)
     async def view() -> Any:
         return make()
 
     async def ask() -> Answer:
         client: Any = app.test_client()
-        response = await client.open("/", method=method)
+        response = await client.open(url, method=method, headers=headers)
         text = await response.get_data(as_text=True)
         return _answer(response.status_code, response.headers.items(), text)
 
     return asyncio.run(ask())
 
 
-def _flask(make: Make, method: str = "GET") -> Answer:
+def _flask(make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE) -> Answer:
     app = flask.Flask("tests")
 
-    @app.get("/")
+    @app.route("/", methods=_METHODS)
     def view() -> Any:
         return make()
 
-    response = app.test_client().open("/", method=method)
+    response = app.test_client().open(url, method=method, headers=dict(headers))
     return _answer(response.status_code, response.headers.items(), response.text)
 
 
 class _Urls:
-    """Stands for Django's URL module: one view, the one being asked."""
+    """Stands for Django's URL module: one view, the one being asked, and its request."""
 
     make: Make
+    request: Any
 
 
 def _view(request: Any) -> Any:
+    _Urls.request = request
     return _Urls.make()
 
 
 async def _async_view(request: Any) -> Any:
-    return _Urls.make()
+    return _view(request)
+
+
+def _django_own() -> dict[str, Any]:
+    return {"request": _Urls.request}
 
 
 def _set_up_django() -> None:
@@ -147,9 +164,10 @@ urlpatterns = [django.urls.path("sync", _view), django.urls.path("async", _async
 
 
 def _django(path: str) -> Callable[..., Answer]:
-    def ask(make: Make, method: str = "GET") -> Answer:
+    def ask(make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE) -> Answer:
         _Urls.make = staticmethod(make)
-        response = Client(raise_request_exception=False).generic(method, path)
+        client = Client(raise_request_exception=False)
+        response = client.generic(method, path + url[1:], headers=headers)
         body = response.getvalue() if response.streaming else response.content
         return _django_answer(response, body)
 
@@ -157,9 +175,12 @@ def _django(path: str) -> Callable[..., Answer]:
 
 
 def _django_async(path: str) -> Callable[..., Answer]:
-    async def ask(make: Make, method: str) -> Answer:
+    async def ask(
+        make: Make, method: str = "GET", url: str = "/", headers: Headers = NONE
+    ) -> Answer:
         _Urls.make = staticmethod(make)
-        response = await AsyncClient(raise_request_exception=False).generic(method, path)
+        client = AsyncClient(raise_request_exception=False)
+        response = await client.generic(method, path + url[1:], headers=headers)
         if response.streaming and response.is_async:
             body = b"".join([chunk async for chunk in response])
         elif response.streaming:  # the client has put nothing in its place: HEAD, 204, 304
@@ -168,7 +189,7 @@ def _django_async(path: str) -> Callable[..., Answer]:
             body = response.content
         return _django_answer(response, body)
 
-    return lambda make, method="GET": asyncio.run(ask(make, method))
+    return lambda *args, **options: asyncio.run(ask(*args, **options))
 
 
 def _django_answer(response: Any, body: bytes) -> Answer:
@@ -209,8 +230,8 @@ FACES = {
     "litestar": Face(penstock.litestar.StreamResponse, _forbidden_litestar, _litestar),
     "quart": Face(penstock.quart.StreamResponse, _forbidden_werkzeug, _quart),
     "flask": Face(penstock.flask.StreamResponse, _forbidden_werkzeug, _flask),
-    "django": Face(_DJANGO, _forbidden_django, _django("/sync")),
-    "django, async view": Face(_DJANGO, _forbidden_django, _django("/async")),
-    "django asgi": Face(_DJANGO, _forbidden_django, _django_async("/async")),
-    "django asgi, sync view": Face(_DJANGO, _forbidden_django, _django_async("/sync")),
+    "django": Face(_DJANGO, _forbidden_django, _django("/sync"), _django_own),
+    "django, async view": Face(_DJANGO, _forbidden_django, _django("/async"), _django_own),
+    "django asgi": Face(_DJANGO, _forbidden_django, _django_async("/async"), _django_own),
+    "django asgi, sync view": Face(_DJANGO, _forbidden_django, _django_async("/sync"), _django_own),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -193,6 +192,13 @@ async def test_head_without_the_request_ends_at_once(kind: str) -> None:
 
 
 @KINDS
+async def test_without_the_request_a_reader_that_comes_back_gets_it_again(kind: str) -> None:
+    # F12 as far as Django lets us
+    response, body = await ask(kind, "/decorated", headers={"Last-Event-ID": "~end"})
+    assert (response.status_code, body[:14]) == (200, b'data: {"n":1}\n')
+
+
+@KINDS
 async def test_an_endpoint_is_a_view(kind: str) -> None:
     # done-when 2: its path parameters, body, errors and methods are its own
     response, body = await ask(kind, "/echo/ada", "POST", data=b"hi")
@@ -210,7 +216,7 @@ def test_read_without_a_handler_it_starts_by_itself() -> None:
     # as in a test that calls the view
     request = RequestFactory().get("/")
     assert b"".join(decorated(request)).startswith(b'data: {"n":1}\n\n')
-    assert b"".join(StreamResponse(two, request=SimpleNamespace(method="GET")))
+    assert b"".join(StreamResponse(two, request=request))
 
 
 async def test_read_on_another_loop_than_it_was_begun_for() -> None:

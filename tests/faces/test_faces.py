@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
-from types import SimpleNamespace
+from types import AsyncGeneratorType
 from typing import Any
 
 import pytest
@@ -204,9 +204,6 @@ def test_another_error_after_the_commit_is_hidden_and_logged_once(
     assert record.exc_info[0] is UpstreamError
 
 
-HEAD = SimpleNamespace(method="HEAD")
-
-
 def test_head_sends_the_head_only(face: Face) -> None:
     # H6
     started: list[bool] = []
@@ -215,11 +212,52 @@ def test_head_sends_the_head_only(face: Face) -> None:
         started.append(True)
         yield {}
 
-    # Django's responses do not know their request.
-    known = {"request": HEAD} if "django" in face.response.__module__ else {}
-    answer = face.ask(lambda: face.response(source, **known), "HEAD")
+    answer = face.ask(lambda: face.response(source, **face.own()), "HEAD")
     assert (answer.status, answer.text, started) == (200, "", [])
     assert answer.one("content-type") == "text/event-stream"
+
+
+BACK = {"Last-Event-ID": "~end"}
+# What is asked, how the answer is made, and whether it is over.
+COMES_BACK: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "by the header": ({"headers": BACK}, {}, True),
+    "by a polyfill's query": ({"url": "/?lastEventId=~end"}, {}, True),
+    "by the other's": ({"url": "/?evs_last_event_id=%7Eend"}, {}, True),
+    "the event renamed": ({"headers": BACK}, {"done": "finished"}, True),
+    "under another status": ({"headers": BACK}, {"status": 202}, True),
+    "switched off": ({"headers": BACK}, {"done": None}, False),
+    "a format without an end": ({"headers": BACK}, {"format": "ndjson"}, False),
+    "from the middle": ({"headers": {"Last-Event-ID": "7"}}, {}, False),
+    "for the first time": ({}, {}, False),
+    "on purpose": ({"headers": BACK, "method": "POST"}, {}, False),
+}
+
+
+@pytest.mark.parametrize("row", COMES_BACK.values(), ids=COMES_BACK)
+def test_a_reader_that_comes_back_after_the_end_is_told_so(face: Face, row: Any) -> None:
+    # F12: the view has run; the source is closed unopened
+    asked, options, is_over = row
+    made: list[AsyncGeneratorType[dict[str, int], None]] = []
+    opened: list[bool] = []
+
+    async def source() -> AsyncGenerator[dict[str, int], None]:
+        opened.append(True)
+        yield {"n": 1}
+
+    def view() -> Any:
+        generator = source()
+        assert isinstance(generator, AsyncGeneratorType)
+        made.append(generator)
+        headers = {"X-One": "1", "Set-Cookie": "a=1"}
+        return face.response(generator, headers=headers, **face.own(), **options)
+
+    answer = face.ask(view, **asked)
+    assert answer.status == (204 if is_over else options.get("status", 200))
+    assert (answer.text == "", opened) == ((True, []) if is_over else (False, [True]))
+    if is_over:  # None, but that Quart's test client makes one up
+        assert answer.one("content-type") in (None, "text/html; charset=utf-8")
+    assert (answer.one("x-one"), answer.one("set-cookie")) == ("1", "a=1")
+    assert made[0].ag_frame is None
 
 
 user: ContextVar[str] = ContextVar("user", default="nobody")

@@ -154,6 +154,15 @@ def test_an_endpoint_is_a_route_or_a_mount() -> None:
     assert client(starlette).get("/inner/").text == "hello you at /inner/"
 
 
+def test_a_mount_is_what_is_below_its_path() -> None:
+    # Why the docs prefer a route.
+    app = FastAPI()
+    app.mount("/mounted", greet)
+    redirect = client(app, follow_redirects=False).get("/mounted")
+    assert redirect.status_code == 307
+    assert redirect.headers["location"].endswith("/mounted/")
+
+
 def test_a_websocket_gets_a_clear_error() -> None:
     app = FastAPI()
 

@@ -37,10 +37,9 @@ from penstock.core.inbox import Inbox
 from penstock.core.options import StreamKeywords
 from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
-from penstock.core.request import MAX_BODY, Request
+from penstock.core.request import MAX_BODY, Request, is_over
 from penstock.core.response import Response, Streaming, problem_response, stream_head
 from penstock.errors import HttpError, InvalidOption
-from penstock.formats import END_ID
 from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
 
@@ -178,7 +177,7 @@ class Endpoint(_Chain):
     # --- one request
 
     async def _first_response(self, ctx: Context) -> Response:
-        if self._is_over(ctx):
+        if is_over(ctx.scope, self._plan.format):
             return Response(None, 204)
         try:
             return await self._call(ctx)
@@ -186,11 +185,6 @@ class Endpoint(_Chain):
             if self._plan.options.throw:
                 raise
             return self._render(exc, ctx)
-
-    def _is_over(self, ctx: Context) -> bool:
-        """Whether the reader has had the whole answer already and asks only out of habit."""
-        done = getattr(self._plan.format, "done", None)
-        return done is not None and ctx.method == "GET" and ctx.last_event_id == END_ID
 
     def _render(self, error: BaseException, request: Request | None) -> Response:
         report(error, "a request failed", request)
