@@ -13,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from penstock import Context, UsageError, endpoint
+from penstock import Context, Stream, UsageError, endpoint
 from penstock.starlette import StreamResponse
 
 
@@ -172,3 +172,15 @@ def test_a_websocket_gets_a_clear_error() -> None:
 
     with pytest.raises(UsageError, match="HTTP requests"), TestClient(app).websocket_connect("/"):
         raise AssertionError("it was not accepted")
+
+
+def test_a_bare_stream_is_no_response_of_fastapis() -> None:
+    # M7: else it would be taken for data, and an empty object sent
+    app = FastAPI()
+
+    @app.get("/")
+    def bare():
+        return Stream(["x"])
+
+    with pytest.raises(ValueError, match=r"penstock\.starlette\.StreamResponse"):
+        TestClient(app).get("/")

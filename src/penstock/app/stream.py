@@ -6,7 +6,7 @@ Lives here: the class users construct, and its ways out. Stays out: what a strea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Unpack
+from typing import NoReturn, Unpack
 
 from penstock.asgi import respond
 from penstock.core.ending import Ending
@@ -39,12 +39,21 @@ class Stream(Streaming):
         ``await Stream(rows(), format="ndjson").to_asgi(scope, receive, send)``
     """
 
+    __slots__ = ()  # without a __dict__, which FastAPI would take for the answer
+
     def __init__(
         self, source: Source, format: str | Format = "sse", **keywords: Unpack[StreamKeywords]
     ) -> None:
         chosen, options = resolve(format, keywords)
         head = stream_head(chosen, keywords)
         super().__init__(Reading(source), chosen, options, head, end_mark=True)
+
+    def __iter__(self) -> NoReturn:
+        """Refuse to be taken for data by a framework that knows nothing of streams."""
+        raise TypeError(
+            "a penstock Stream cannot be serialised; from a framework's view return its face's "
+            "own: penstock.starlette.StreamResponse(source, ...), penstock.django's, ..."
+        )
 
     async def to_asgi(self, scope: Scope, receive: Receive, send: Send) -> Ending:
         """Send it as the answer to an ASGI HTTP request."""

@@ -5,8 +5,9 @@ Lives here: both kinds, and the writer's ``emit``. Stays out: where the items go
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ __all__ = (
     "Reading",
     "Writing",
     "item_of",
-    "produce_within",
+    "run_producer",
 )
 
 
@@ -49,6 +50,7 @@ class EndingFeed(Feed, Protocol):
     """A feed that is told how its producer ended."""
 
     ending: Ending | None
+    started: bool
 
     def complete(self) -> None:
         """The producer has returned."""
@@ -119,10 +121,30 @@ class Reading:
         await discard(self._source)
 
 
-async def produce_within(
-    around: Iterable[AbstractAsyncContextManager[Any]], producer: Producer, feed: EndingFeed
+async def run_producer(
+    producer: Producer, around: Sequence[AbstractAsyncContextManager[Any]], feed: EndingFeed
 ) -> None:
-    """Let ``producer`` produce inside the managers; they are left after the last byte."""
+    """Run ``producer`` inside the managers ``around``, and tell ``feed`` how it ended."""
+    feed.started = True
+    try:
+        if around:
+            await _produce_within(around, producer, feed)
+        else:
+            await producer.produce(feed)
+            feed.complete()
+    except asyncio.CancelledError as exc:
+        if feed.ending is None:  # nobody of ours cancelled it: it is the source's own
+            feed.fail(exc)
+    except BaseException as exc:
+        feed.fail(exc)
+        if not isinstance(exc, Exception):
+            raise
+
+
+async def _produce_within(
+    around: Sequence[AbstractAsyncContextManager[Any]], producer: Producer, feed: EndingFeed
+) -> None:
+    """The managers are left after the last byte."""
     async with AsyncExitStack() as stack:
         for manager in around:
             await stack.enter_async_context(manager)

@@ -24,7 +24,7 @@ from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.outbox import TURN_EVENTS, TURN_SECONDS, Outbox
 from penstock.core.problem import problem_of, report
-from penstock.core.producer import Capacity, Producer, produce_within
+from penstock.core.producer import Capacity, Producer, run_producer
 from penstock.core.request import Request
 from penstock.core.settle import settle
 from penstock.core.shutdown import GRACE, enroll, withdraw
@@ -62,7 +62,6 @@ class Pump:
         "_request",
         "_sink",
         "_sink_error",
-        "_started",
         "_timers",
         "_writer",
         "_writing",
@@ -73,6 +72,7 @@ class Pump:
         "last_item",
         "last_write",
         "outbox",
+        "started",
         "stats",
     )
 
@@ -99,7 +99,7 @@ class Pump:
         self._over: asyncio.Future[None] | None = None  # the writer has finished
         self._sink_error: Exception | None = None
         self._error: BaseException | None = None
-        self._started = self._opened = self._writing = self._written = self._breaking_off = False
+        self.started = self._opened = self._writing = self._written = self._breaking_off = False
         self._timers = Timers(self, options, self._clock)
         self._began = self.last_write = self.last_item = self._clock.now()
 
@@ -121,9 +121,9 @@ class Pump:
             return outbox.owes_turn
         pending = outbox.pending
         if not pending:  # the writer is to be woken
-            return outbox.put(data if self._committed else self._commit() + data)
+            return outbox.put(data if self._committed else self._commit_with(data))
         # Its put() and owes_turn, in line: in a burst every call per event counts.
-        pending.append(data if self._committed else self._commit() + data)
+        pending.append(data)
         size = outbox.size = outbox.size + len(data)
         return (
             len(pending) >= TURN_EVENTS
@@ -143,7 +143,7 @@ class Pump:
         data = self.encoder.item(item)
         if data:
             if not self._committed:
-                data = self._commit() + data
+                data = self._commit_with(data)
             self.outbox.put_unasked(data)
         return Capacity(self.outbox)
 
@@ -151,24 +151,21 @@ class Pump:
         """Let the head leave now, before there is an item."""
         if self._committed or self.ending is not None:
             return
-        if self.head.allows_body:
-            # Some servers hold the head until a byte of the body: a comment, where there is one.
-            self._note(self.encoder.control("open") + self._commit())
-        else:
-            self._note(self._commit_empty())
+        # Some servers hold the head until a byte of the body: a comment, where there is one.
+        note = self.encoder.control("open") if self.head.allows_body else b""
+        self._note(note + self._commit())
 
     def _commit(self) -> bytes:
         """Freeze the head; return what stands before everything else."""
+        self._committed = True
+        self.head.commit()
+        return self.encoder.open() if self.head.allows_body else b""
+
+    def _commit_with(self, data: bytes) -> bytes:
+        """Freeze the head for the first item's sake."""
         if not self.head.allows_body:
             raise BodyNotAllowed(self.head.status)
-        self._committed = True
-        self.head.commit()
-        return self.encoder.open()
-
-    def _commit_empty(self) -> bytes:
-        self._committed = True
-        self.head.commit()
-        return b""
+        return self._commit() + data
 
     def _note(self, data: bytes) -> None:
         """Put what is no item of the producer's."""
@@ -194,7 +191,7 @@ class Pump:
         self._sink.watch(self._left)  # before the producer: a reader already gone starts nothing
         # Named, and all alike: a name made up for each task is one string more for each.
         self._producer = loop.create_task(
-            self._produce(producer), name="penstock producer", context=context
+            run_producer(producer, self._around, self), name="penstock producer", context=context
         )
         self._writer = loop.create_task(self._write(loop), name="penstock writer")
         self._timers.arm(self._began)
@@ -227,22 +224,6 @@ class Pump:
                 raise StreamError("something cancelled the source from inside") from error
             raise error
         return ending
-
-    async def _produce(self, producer: Producer) -> None:
-        self._started = True
-        try:
-            if self._around:
-                await produce_within(self._around, producer, self)
-            else:
-                await producer.produce(self)
-                self.complete()
-        except asyncio.CancelledError as exc:
-            if self.ending is None:  # nobody of ours cancelled it: it is the source's own
-                self.fail(exc)
-        except BaseException as exc:
-            self.fail(exc)
-            if not isinstance(exc, Exception):
-                raise
 
     async def _write(self, loop: asyncio.AbstractEventLoop) -> None:  # noqa: C901 (one frame)
         """The writer: a task of its own, so that its steps cost the same on every host."""
@@ -306,8 +287,8 @@ class Pump:
             self.stop(Ending.CLOSED)
         timeout = self._options.cleanup_timeout
         await settle(task, timeout, "the producer's cleanup", self._clock)
-        if not self._started:
-            cleanup = asyncio.get_running_loop().create_task(producer.discard())
+        if not self.started:
+            cleanup = asyncio.create_task(producer.discard())
             await settle(cleanup, timeout, "closing the unopened source", self._clock)
 
     # --- the ways to end
@@ -322,7 +303,7 @@ class Pump:
             self._put_error(goodbye_error(ending))
         else:
             if not self._committed:
-                words = self._commit() + words if self.head.allows_body else self._commit_empty()
+                words = self._commit() + words
             self.ending = ending
             if words:
                 self._note(words)

@@ -61,7 +61,6 @@ class Response:
 
     # Slots: thousands may be open. And a dict: middleware may note something on a response.
     __slots__ = (
-        "__dict__",
         "__weakref__",
         "_around",
         "_on_finish",
@@ -100,11 +99,6 @@ class Response:
     def status(self) -> int:
         """HTTP status."""
         return self.head.status
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether the body is produced while it is sent."""
-        return False
 
     def on_finish(self, callback: OnFinish) -> None:
         """Call ``callback(ending)`` after the last byte and all cleanup, in order of adding."""
@@ -252,10 +246,6 @@ class Streaming(Response):
         # As of now: a middleware may reset its variables before the producer runs.
         self._context = copy_context()
         self._pump: Pump | None = None
-
-    @property
-    def is_stream(self) -> bool:
-        return True
 
     @property
     def pump(self) -> Pump | None:
