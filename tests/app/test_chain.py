@@ -404,3 +404,40 @@ async def test_a_builder_is_not_changed_by_what_is_added() -> None:
     also_closed = open_app.guard(lambda ctx: False)
     statuses = [(await fetch(app)).status for app in (open_app, closed_app, also_closed)]
     assert statuses == [200, 403, 403]
+
+
+async def test_tear_down_comes_before_what_the_handler_wants_to_hear() -> None:
+    # M3: body, tear-down, on_finish
+    log = Log()
+
+    def handler(ctx: Any) -> Any:
+        response = ctx.stream(["x"])
+        response.on_finish(lambda ending: log.append("finish"))
+        return response
+
+    await fetch(endpoint(teardown=[log.step("one"), log.step("two")]).get(handler))
+    assert log == ["two", "one", "finish"]
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # F4: nothing is logged as an error
+    read: list[str] = []
+
+    async def handler(ctx: Any) -> Any:
+        read.append("reading")
+        return await ctx.json()
+
+    messages = iter(({"type": "http.request", "body": b"{", "more_body": True},))
+
+    async def receive() -> Any:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        assert message["type"].startswith("http.response.")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    await endpoint().post(handler)(scope, receive, send)
+    assert read == ["reading"]
+    assert not caplog.records

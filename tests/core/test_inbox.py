@@ -147,3 +147,21 @@ def test_a_receive_that_fails_counts_as_gone(caplog: pytest.LogCaptureFixture) -
 
     asyncio.run(main())
     assert "the host broke" in caplog.text
+
+
+def test_a_receive_that_never_waits_does_not_stop_the_loop() -> None:
+    # F11, F2: asked again, some hosts say the same again instead of waiting for the departure
+    async def main() -> None:
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        left: list[bool] = []
+        inbox = Inbox(receive)
+        inbox.watch(lambda: left.append(True))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert await inbox.read() is None
+        assert not left
+        inbox.unwatch()
+
+    asyncio.run(main())

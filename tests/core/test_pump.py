@@ -803,3 +803,23 @@ def test_an_unsent_head_is_not_committed_by_a_failing_first_item() -> None:
         assert not head.is_committed
 
     run(main)
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="from Python 3.12 on")
+def test_gone_before_the_first_step_under_eager_tasks() -> None:
+    # F5
+    class Gone(ListSink):
+        def watch(self, left: Any) -> None:
+            left()
+
+    log: list[str] = []
+
+    async def main() -> None:
+        factory: Any = getattr(asyncio, "eager_task_factory")  # noqa: B009  # mypy reads as 3.11
+        asyncio.get_running_loop().set_task_factory(factory)
+        sink = Gone()
+        pump = make_pump(sink)
+        assert await run_pump(pump, read(for_ever(log))) is Ending.DISCONNECTED
+        assert (sink.head, log) == (None, [])
+
+    asyncio.run(main())

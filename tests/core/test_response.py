@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,7 +15,13 @@ from penstock.core.options import resolve
 from penstock.core.problem import problem_of
 from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming, problem_response, stream_head
-from penstock.errors import HttpError, NotSerializable, Problem, StreamError
+from penstock.errors import (
+    ClientDisconnected,
+    HttpError,
+    NotSerializable,
+    Problem,
+    StreamError,
+)
 
 from .sinks import ListSink, until
 
@@ -246,3 +254,54 @@ def test_an_http_error_has_an_error_status(status: Any) -> None:
 def test_a_head_is_not_committed_by_making_a_response() -> None:
     assert not Head().is_committed
     assert not Response("x").head.is_committed
+
+
+def test_a_manager_around_a_body_that_is_there() -> None:
+    # M1
+    log: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def manager() -> AsyncIterator[None]:
+        log.append(f"in {sink.body!r}")
+        yield
+        log.append(f"out {sink.body!r}")
+
+    async def main() -> None:
+        response = Response("x")
+        response.around(manager())
+        await response.send(sink)
+
+    sink = ListSink()
+    asyncio.run(main())
+    assert log == ["in b''", "out b'x'"]
+
+
+def test_a_reader_that_left_before_a_body_that_is_there() -> None:
+    # F4: no error leaves us, whoever says that it has left
+    class Gone(ListSink):
+        async def open(self, head: Head) -> None:
+            raise ClientDisconnected("gone")
+
+    endings: list[Ending] = []
+
+    async def main() -> None:
+        response = Response("x")
+        response.on_finish(endings.append)
+        assert await response.send(Gone()) is Ending.DISCONNECTED
+
+    asyncio.run(main())
+    assert endings == [Ending.DISCONNECTED]
+
+
+def test_a_callback_may_come_first() -> None:
+    # M3
+    log: list[str] = []
+
+    async def main() -> None:
+        response = Response("x")
+        response.on_finish(lambda ending: log.append("a"))
+        response.on_finish(lambda ending: log.append("b"), first=True)
+        await response.send(ListSink())
+
+    asyncio.run(main())
+    assert log == ["b", "a"]

@@ -318,3 +318,17 @@ def test_a_slow_reader_stops_the_thread() -> None:
         await task
 
     asyncio.run(main())
+
+
+def test_stop_async_iteration_of_a_sync_source_is_no_end() -> None:
+    # E2, E7: it must not pass for a finished answer
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise StopAsyncIteration
+
+    async def main() -> None:
+        sink = ListSink()
+        assert await run_pump(make_pump(sink, "ndjson"), read(broken)) is Ending.ERROR
+        assert sink.body.startswith(b'"a"\n{"error"')
+
+    asyncio.run(main())

@@ -207,7 +207,8 @@ class Endpoint(_Chain):
             response = self._failed(exc, ctx)
         if begun and plan.teardown:
             steps = tuple(reversed(plan.teardown))
-            response.on_finish(lambda ending: run_steps(steps, ctx))
+            # Before what the handler itself wants to hear.
+            response.on_finish(lambda ending: run_steps(steps, ctx), first=True)
         return response
 
     async def _run(self, ctx: Context, route: Route, begun: list[bool]) -> Response:

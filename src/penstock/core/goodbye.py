@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from penstock.core.ending import Ending
 from penstock.core.format import Encoder
-from penstock.errors import HttpError
+from penstock.core.problem import report
+from penstock.core.request import Request
+from penstock.errors import HttpError, Problem
 
-__all__ = ("goodbye_error", "last_words")
+__all__ = ("error_words", "goodbye_error", "last_words")
 
 _ERRORS = {
     Ending.SHUTDOWN: (503, "The server is shutting down."),
@@ -31,3 +33,12 @@ def goodbye_error(ending: Ending) -> HttpError:
     """Return the error that stands for ``ending``."""
     status, detail = _ERRORS.get(ending, (500, None))
     return HttpError(status, detail=detail)
+
+
+def error_words(encoder: Encoder, problem: Problem, request: Request | None) -> bytes | None:
+    """Return the one error event; None: the wire has none, or a user's own format failed at it."""
+    try:
+        return encoder.error(problem)
+    except Exception as exc:  # the stream must end all the same
+        report(exc, "an error could not be written", request)
+        return None

@@ -94,7 +94,7 @@ class Inbox:
             if self._pulling or self._unread > _MAX_UNREAD:
                 await self._change()
                 continue
-            self._pulling = True
+            self._pulling, was_complete = True, self._complete
             try:  # _pull(), in line: thousands of these wait here
                 self._take(await self._receive())
             except Exception:
@@ -104,6 +104,8 @@ class Inbox:
             finally:
                 self._pulling = False
                 self._announce()
+            if was_complete and not self.is_gone:
+                return  # a host that repeats itself instead of waiting: it never lets the loop run
         if self._left is not None:
             self._left()
 

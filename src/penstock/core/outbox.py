@@ -46,6 +46,7 @@ class Outbox:
 
     __slots__ = (
         "_first",
+        "_loop_ran",
         "_max_events",
         "_past",
         "ended",
@@ -63,6 +64,7 @@ class Outbox:
         self.pending: list[bytes] = []
         self.taken = self.size = 0
         self._first = True
+        self._loop_ran = True  # since the producer's last turn
         self.ended = False
         self.writer: asyncio.Future[None] | None = None
         self.room: list[asyncio.Future[None]] = []
@@ -103,7 +105,11 @@ class Outbox:
                 self._first = False
                 self.turn_began = 0.0  # the first byte must not wait for a second event
                 return True
-            self.turn_began = monotonic()
+            now = monotonic()
+            if not self._loop_ran and now - self.turn_began > TURN_SECONDS:
+                self.turn_began = 0.0  # a source that blocks: its next item may be long in coming
+                return True
+            self.turn_began = now
             return self.size >= self.max_bytes
         return self.owes_turn
 
@@ -129,7 +135,12 @@ class Outbox:
         self.turn_began = monotonic()
         if not self.is_full:
             await asyncio.sleep(0)
-            return
+        else:
+            await self._wait_for_room()
+        self.turn_began, self._loop_ran = monotonic(), False
+        asyncio.get_running_loop().call_soon(self._note_loop_ran)
+
+    async def _wait_for_room(self) -> None:
         room = asyncio.get_running_loop().create_future()
         self.room.append(room)
         try:
@@ -137,6 +148,9 @@ class Outbox:
         finally:
             if room in self.room:  # cancelled while waiting
                 self.room.remove(room)
+
+    def _note_loop_ran(self) -> None:
+        self._loop_ran = True
 
     def end(self) -> None:
         """Nothing more will come; the writer is woken."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from penstock.core.request import Request
-from penstock.errors import HttpError, Problem
+from penstock.errors import ClientDisconnected, HttpError, Problem
 
 __all__ = ("Scrub", "Translate", "problem_of", "report")
 
@@ -39,15 +39,30 @@ def problem_of(error: BaseException, scrub: Scrub | None = None) -> Problem:
         problem = Problem(error.status, error.title, detail)
     else:
         problem = Problem(500, detail=_HIDDEN)
-    return scrub(error, problem) if scrub is not None else problem
+    return problem if scrub is None else _scrubbed(error, problem, scrub)
+
+
+def _scrubbed(error: BaseException, problem: Problem, scrub: Scrub) -> Problem:
+    """Ask ``scrub``; where that fails, show an unknown error: it must not fail to be told."""
+    try:
+        shown: object = scrub(error, problem)  # whatever its annotation says
+    except Exception:
+        logger.exception("scrub= failed")
+    else:
+        if isinstance(shown, Problem):
+            return shown
+        logger.error("scrub= returned %s, not a Problem", type(shown).__name__)
+    return Problem(500, detail=_HIDDEN)
 
 
 def report(error: BaseException, what: str, request: Request | None) -> None:
     """Log ``error`` once, with its traceback and the request it belongs to.
 
-    A 4xx is the caller's own affair and is not logged.
+    A 4xx is the caller's own affair and is not logged; nor is a body that its sender broke off.
     """
     if isinstance(error, HttpError) and error.status < 500:
+        return
+    if isinstance(error, ClientDisconnected) and request is not None and request.inbox.is_gone:
         return
     label = f" [{request.label}]" if request is not None else ""
     extra = {"request_id": request.id} if request is not None else None

@@ -78,7 +78,7 @@ class Capacity:
         self._outbox = outbox
 
     def __await__(self) -> Generator[Any, None, None]:
-        if self._outbox.owes_turn:
+        if self._outbox.owes_turn or self._outbox.is_full:
             yield from self._outbox.turn().__await__()
 
 
@@ -125,6 +125,8 @@ async def run_producer(
     producer: Producer, around: Sequence[AbstractAsyncContextManager[Any]], feed: EndingFeed
 ) -> None:
     """Run ``producer`` inside the managers ``around``, and tell ``feed`` how it ended."""
+    if feed.ending is not None:
+        return  # under an eager task factory the watch ran first: the reader has left already
     feed.started = True
     try:
         if around:

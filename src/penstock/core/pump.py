@@ -19,7 +19,7 @@ from typing import Any
 from penstock.clock import current_clock
 from penstock.core.ending import Ending
 from penstock.core.format import Encoder
-from penstock.core.goodbye import goodbye_error, last_words
+from penstock.core.goodbye import error_words, goodbye_error, last_words
 from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.outbox import TURN_EVENTS, TURN_SECONDS, Outbox
@@ -335,7 +335,7 @@ class Pump:
         if not self._committed:
             self._error = error
             return
-        words = self.encoder.error(problem_of(error, self._options.scrub))
+        words = error_words(self.encoder, problem_of(error, self._options.scrub), self._request)
         if words is None:
             self._breaking_off = True
         else:

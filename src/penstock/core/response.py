@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import copy_context
 from copy import copy
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ from penstock.core.pump import Pump
 from penstock.core.request import Request
 from penstock.core.settle import settle
 from penstock.core.sink import Sink, Stats
-from penstock.errors import Problem, StreamError
+from penstock.errors import ClientDisconnected, Problem, StreamError
 from penstock.formats._json import dumps
 from penstock.types import HeaderValues
 
@@ -100,9 +100,13 @@ class Response:
         """HTTP status."""
         return self.head.status
 
-    def on_finish(self, callback: OnFinish) -> None:
-        """Call ``callback(ending)`` after the last byte and all cleanup, in order of adding."""
-        self._on_finish += (callback,)
+    def on_finish(self, callback: OnFinish, *, first: bool = False) -> None:
+        """Call ``callback(ending)`` after the last byte and all cleanup, in order of adding.
+
+        ``first``: before those that are there already.
+        """
+        added = (callback,)
+        self._on_finish = added + self._on_finish if first else self._on_finish + added
 
     def around(self, manager: AbstractAsyncContextManager[Any]) -> None:
         """Enter ``manager`` before the first item and leave it after the last byte.
@@ -180,13 +184,19 @@ class Response:
         return self._send_body(sink, head_only)
 
     async def _send_body(self, sink: Sink, head_only: bool) -> Ending:
-        self._complete_head()
-        self.head.commit()
-        await sink.open(self.head)
-        body = self.body if self.head.allows_body and not head_only else b""
-        await sink.write(body, False)
-        self.stats.bytes = len(body)
-        return Ending.COMPLETED
+        async with AsyncExitStack() as stack:
+            for manager in self._around:
+                await stack.enter_async_context(manager)
+            self._complete_head()
+            self.head.commit()
+            body = self.body if self.head.allows_body and not head_only else b""
+            try:
+                await sink.open(self.head)
+                await sink.write(body, False)
+            except ClientDisconnected:
+                return Ending.DISCONNECTED
+            self.stats.bytes = len(body)
+            return Ending.COMPLETED
 
     def _complete_head(self) -> None:
         headers = self.head.headers

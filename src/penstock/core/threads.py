@@ -80,6 +80,9 @@ class _Reader:
     async def __anext__(self) -> Any:
         while not self._items:
             if self._ended:
+                if isinstance(self._error, StopAsyncIteration):
+                    # Raised as it is, it would pass for the end of a whole answer (PEP 479).
+                    raise RuntimeError("the source raised StopAsyncIteration") from self._error
                 if self._error is not None:
                     raise self._error
                 raise StopAsyncIteration
