@@ -29,7 +29,7 @@ class UpstreamError(Exception):
 # error, status, title, detail
 ERRORS: dict[str, tuple[Any, int, str, str | None]] = {
     "404 with detail": (lambda: HttpError(404, detail="no x"), 404, "Not Found", "no x"),
-    "404 without": (lambda: HttpError(404), 404, "Not Found", None),
+    "404 without": (lambda: HttpError(404), 404, "Not Found", "Not Found."),
     "own title": (lambda: HttpError(422, "Bad row", "row 3"), 422, "Bad row", "row 3"),
     # E4: a 5xx detail is generic
     "503": (lambda: HttpError(503, detail="db01"), 503, "Service Unavailable", HIDDEN),
@@ -106,7 +106,11 @@ async def test_after_an_item_in_sse(
 @pytest.mark.parametrize(
     ("format", "body", "is_complete"),
     [
-        ("ndjson", b'"x"\n{"error":{"errors":[{"status":404,"title":"Not Found"}]}}\n', True),
+        (
+            "ndjson",
+            b'"x"\n{"error":{"errors":[{"status":404,"title":"Not Found","detail":"Not Found."}]}}\n',
+            True,
+        ),
         ("text", b"x", False),  # cut, so that it shows
     ],
 )

@@ -111,7 +111,10 @@ async def test_to_bytes_of_a_later_error() -> None:
         raise HttpError(404)
 
     body = await Stream(failing, format="ndjson").to_bytes()
-    assert body == b'"x"\n{"error":{"errors":[{"status":404,"title":"Not Found"}]}}\n'
+    assert (
+        body
+        == b'"x"\n{"error":{"errors":[{"status":404,"title":"Not Found","detail":"Not Found."}]}}\n'
+    )
     with pytest.raises(StreamError, match="broke off"):
         await Stream(failing, format="text").to_bytes()
 

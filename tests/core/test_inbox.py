@@ -149,6 +149,26 @@ def test_a_receive_that_fails_counts_as_gone(caplog: pytest.LogCaptureFixture) -
     assert "the host broke" in caplog.text
 
 
+def test_a_receive_that_runs_dry_after_the_request_tells_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # F4: nobody can tell, which is not to say that nobody is there
+    async def main() -> None:
+        messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        left: list[bool] = []
+        inbox = Inbox(receive)
+        inbox.watch(lambda: left.append(True))
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+        assert (left, inbox.is_gone) == ([], False)
+
+    asyncio.run(main())
+    assert "nobody tells" in caplog.text
+
+
 def test_a_receive_that_never_waits_does_not_stop_the_loop() -> None:
     # F11, F2: asked again, some hosts say the same again instead of waiting for the departure
     async def main() -> None:

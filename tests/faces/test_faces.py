@@ -229,7 +229,7 @@ COMES_BACK: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "a format without an end": ({"headers": BACK}, {"format": "ndjson"}, False),
     "from the middle": ({"headers": {"Last-Event-ID": "7"}}, {}, False),
     "for the first time": ({}, {}, False),
-    "on purpose": ({"headers": BACK, "method": "POST"}, {}, False),
+    "by POST": ({"headers": BACK, "method": "POST"}, {}, True),
 }
 
 

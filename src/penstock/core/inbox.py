@@ -98,6 +98,11 @@ class Inbox:
             try:  # _pull(), in line: thousands of these wait here
                 self._take(await self._receive())
             except Exception:
+                if was_complete:
+                    logger.warning(
+                        "receive() failed: nobody tells when this reader leaves", exc_info=True
+                    )
+                    return
                 # A host that cannot say what comes in cannot say that anybody is there.
                 logger.warning("receive() failed; taking the reader for gone", exc_info=True)
                 self.is_gone = True

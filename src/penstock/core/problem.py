@@ -35,7 +35,7 @@ def problem_of(error: BaseException, scrub: Scrub | None = None) -> Problem:
     otherwise.
     """
     if isinstance(error, HttpError):
-        detail = error.detail if error.status < 500 else _HIDDEN
+        detail = (error.detail or f"{error.title}.") if error.status < 500 else _HIDDEN
         problem = Problem(error.status, error.title, detail)
     else:
         problem = Problem(500, detail=_HIDDEN)

@@ -137,9 +137,9 @@ class Request:
         client = self.scope.get("client")
         return (client[0], client[1]) if client else None
 
-    @cached_property
+    @property
     def query(self) -> MultiDict:
-        """Query parameters: ``get``, ``getlist``."""
+        """Query parameters: ``get``, ``getlist``; parsed anew each time, and not kept."""
         return _query(self.scope)
 
     @cached_property
@@ -230,7 +230,7 @@ class Request:
 
 def is_over(scope: Scope, format: Format) -> bool:
     """Whether the reader has had the whole answer already and asks only out of habit."""
-    if getattr(format, "done", None) is None or scope["method"].upper() != "GET":
+    if getattr(format, "done", None) is None or scope["method"].upper() == "OPTIONS":
         return False
     return _last_event_id(scope) == END_ID
 
