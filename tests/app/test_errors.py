@@ -108,7 +108,8 @@ async def test_after_an_item_in_sse(
     [
         (
             "ndjson",
-            b'"x"\n{"error":{"errors":[{"status":404,"title":"Not Found","detail":"Not Found."}]}}\n',
+            b'"x"\n{"error":{"errors":[{"status":404,"title":"Not Found",'
+            b'"detail":"Not Found."}]}}\n',
             True,
         ),
         ("text", b"x", False),  # cut, so that it shows

@@ -805,8 +805,12 @@ def test_an_unsent_head_is_not_committed_by_a_failing_first_item() -> None:
     run(main)
 
 
-@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="from Python 3.12 on")
-def test_gone_before_the_first_step_under_eager_tasks() -> None:
+@pytest.mark.parametrize(
+    "factory",
+    [None, *filter(None, [getattr(asyncio, "eager_task_factory", None)])],  # eager: from 3.12 on
+    ids=["tasks", "eager tasks"][: 1 + hasattr(asyncio, "eager_task_factory")],
+)
+def test_gone_before_the_first_step(factory: Any) -> None:
     # F5
     class Gone(ListSink):
         def watch(self, left: Any) -> None:
@@ -815,7 +819,6 @@ def test_gone_before_the_first_step_under_eager_tasks() -> None:
     log: list[str] = []
 
     async def main() -> None:
-        factory: Any = getattr(asyncio, "eager_task_factory")  # noqa: B009  # mypy reads as 3.11
         asyncio.get_running_loop().set_task_factory(factory)
         sink = Gone()
         pump = make_pump(sink)
