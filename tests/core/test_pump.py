@@ -826,3 +826,26 @@ def test_gone_before_the_first_step(factory: Any) -> None:
         assert (sink.head, log) == (None, [])
 
     asyncio.run(main())
+
+
+def test_a_reader_that_leaves_before_the_last_byte_lets_what_is_around_go() -> None:
+    # M1, F4: what waits for the last byte to be written must not wait for a reader that is gone
+    async def main() -> None:
+        sink, log = ListSink(), []  # type: tuple[ListSink, list[str]]
+        sink.stall()
+
+        @contextlib.asynccontextmanager
+        async def around() -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                log.append("out")
+
+        pump = make_pump(sink, around=[around()], cleanup_timeout=30)
+        task = asyncio.create_task(run_pump(pump, read(three)))
+        await until(lambda: pump.ending is Ending.COMPLETED)
+        sink.leave()
+        assert await asyncio.wait_for(task, 5) is Ending.DISCONNECTED
+        assert log == ["out"]
+
+    run(main)
