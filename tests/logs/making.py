@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 from penstock.core.log import EventLog
-from penstock.logs import MemoryLog
+from penstock.logs import MemoryLog, SqliteLog
 
-__all__ = ("LOGS", "OpenLog", "memory_opener")
+__all__ = ("LOGS", "OpenLog", "memory_opener", "sqlite_opener")
 
-LOGS = ("memory",)
+LOGS = ("memory", "sqlite")
 
 # Each call gives another log over the same events.
 OpenLog: TypeAlias = Callable[[], AbstractAsyncContextManager[EventLog]]
@@ -24,5 +25,19 @@ def memory_opener() -> OpenLog:
     @asynccontextmanager
     async def open_log() -> AsyncIterator[EventLog]:
         yield log
+
+    return open_log
+
+
+def sqlite_opener(path: Path) -> OpenLog:
+    """Each call gives a log with a connection of its own to the same file."""
+
+    @asynccontextmanager
+    async def open_log() -> AsyncIterator[EventLog]:
+        log = SqliteLog(path)
+        try:
+            yield log
+        finally:
+            await log.aclose()
 
     return open_log

@@ -333,7 +333,8 @@ async def test_a_stale_fence_raises_whatever_it_is_shown_for(open_log: OpenLog) 
         claim = await log.claimed("k")
         assert claim is not None
         assert claim.is_held
-        await log.append("k#2", b"new", fence=new)
+        assert (await log.append("k#2", b"new", fence=new)).startswith(new.token)
+        assert claim.token == new.token > old.token
         assert datas(await log.read("k#1")) == [b"mine"]
 
 

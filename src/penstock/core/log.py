@@ -15,7 +15,8 @@ A log keeps, for each key, a list of events in one order. What is promised, by e
 - **Ids.** An id names one event for ever. Ids of a key sort as strings and keep growing; they hold
   only ``[0-9a-f-]``, so they may stand in a ``Last-Event-ID``. They carry the key's *epoch*: when
   a key begins anew (a memory log's process has restarted, a key has expired), its old ids are
-  unknown, and never taken for another event's.
+  unknown, and never taken for another event's. What begins under a fence has its token for an
+  epoch.
 - **Never a silent gap.** A reader whose cursor is unknown or too old gets ``CursorGone``.
 - **One writer**, where that is wanted: a claim is won by one of all processes, for the time of a
   lease that is renewed; whoever lost it gets ``StaleFence`` from everything it does.
@@ -119,7 +120,7 @@ class Fence:
     Attributes:
         key: What is claimed.
         run: How often it was claimed, this time included.
-        token: Tells this holder from every other.
+        token: Tells this holder from every other, and sorts behind those before it.
     """
 
     key: str
@@ -133,11 +134,13 @@ class Claim:
 
     Attributes:
         run: Number of the newest run.
+        token: Its fence's.
         remaining: Seconds until its lease ends unless it is renewed; 0 when it has ended or was
             released.
     """
 
     run: int
+    token: str
     remaining: float
 
     @property

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.logs.memory import MemoryLog
+    from penstock.logs.sqlite import SqliteLog
 
 _EXPORTS = {
     "MemoryLog": "penstock.logs.memory",
+    "SqliteLog": "penstock.logs.sqlite",
 }
 
-__all__ = ("MemoryLog",)
+__all__ = ("MemoryLog", "SqliteLog")
 
 
 def __getattr__(name: str) -> Any:

@@ -149,7 +149,7 @@ class MemoryLog:
     ) -> list[EventId]:
         with self._lock:
             self._check(fence)
-            held = self._open(key)
+            held = self._open(key, fence)
             if sequence is not None and sequence[0] in held.writers:
                 number, ids = held.writers[sequence[0]]
                 if sequence[1] <= number:
@@ -207,7 +207,7 @@ class MemoryLog:
         """End a key (``EventLog``)."""
         with self._lock:
             self._check(fence)
-            held = self._open(key)
+            held = self._open(key, fence)
             if held.ending is not None:
                 return False
             held.ending = ending
@@ -259,7 +259,10 @@ class MemoryLog:
         """Return how the claim on ``key`` stands (``EventLog``)."""
         with self._lock:
             held = self._claims.get(key)
-            return Claim(held.fence.run, max(0.0, held.until - self._now())) if held else None
+            if held is None:
+                return None
+            remaining = max(0.0, held.until - self._now())
+            return Claim(held.fence.run, held.fence.token, remaining)
 
     def _check(self, fence: Fence | None) -> None:
         if fence is None:
@@ -284,12 +287,12 @@ class MemoryLog:
             return None
         return held
 
-    def _open(self, key: str) -> _Key:
+    def _open(self, key: str, fence: Fence | None = None) -> _Key:
         """Return the key, now the newest; begin it where there is none."""
         held = self._find(key)
         if held is None:
             self._make_room(key)
-            held = self._keys[key] = _Key(new_epoch())
+            held = self._keys[key] = _Key(fence.token if fence else new_epoch())
         self._keys.move_to_end(key)
         return held
 
