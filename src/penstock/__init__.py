@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from penstock.core.producer import Emit
     from penstock.core.request import Request
     from penstock.core.response import Response
+    from penstock.core.resume import Resumable, Run
     from penstock.core.shutdown import shutdown
     from penstock.errors import (
         AlreadyRunning,
@@ -97,6 +98,8 @@ _EXPORTS = {
     "Problem": "penstock.errors",
     "Request": "penstock.core.request",
     "Response": "penstock.core.response",
+    "Resumable": "penstock.core.resume",
+    "Run": "penstock.core.resume",
     "ServerSentEvent": "penstock.event",
     "Sse": "penstock.formats",
     "SseDecoder": "penstock.formats",
@@ -146,6 +149,8 @@ __all__ = (
     "Problem",
     "Request",
     "Response",
+    "Resumable",
+    "Run",
     "ServerSentEvent",
     "Sse",
     "SseDecoder",

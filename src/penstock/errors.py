@@ -290,6 +290,9 @@ class HttpError(StreamError):
         detail: What happened this time. Kept for 4xx; replaced by a generic one for 5xx.
         headers: Response headers, such as ``Retry-After``, when the head is still unsent.
 
+    Attributes:
+        was_reported: Its cause has been logged where it happened, and is not logged again.
+
     Example:
         ``raise HttpError(404, detail="no such export")``
     """
@@ -307,6 +310,7 @@ class HttpError(StreamError):
         self.title = title if title is not None else _phrase(self.status)
         self.detail = detail
         self.headers = dict(headers or {})
+        self.was_reported = False
         super().__init__(f"{self.status} {self.title}" + (f": {detail}" if detail else ""))
 
 

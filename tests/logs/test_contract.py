@@ -275,12 +275,14 @@ async def test_a_closed_key_ends_its_followers_and_refuses_writers(open_log: Ope
         await fill(log, "k", 2)
         following = asyncio.create_task(collect(log.follow("k"), 99))
         await asyncio.sleep(0.02)
-        assert await log.close("k", "completed")
+        assert await log.ending("k") is None
+        assert await log.close("k", "completed", data=b"bye")
+        assert (await log.ending("k"), await log.ending("other")) == ("completed", None)
         got = await following
         assert [(entry.data, entry.ending) for entry in got] == [
             (b"0", None),
             (b"1", None),
-            (b"", "completed"),
+            (b"bye", "completed"),
         ]
         assert not await log.close("k", "error")  # the first word wins
         assert [entry.ending for entry in await log.read("k", after=got[1].id)] == ["completed"]
@@ -360,7 +362,9 @@ async def test_what_is_not_appended_to_is_forgotten(open_log: OpenLog) -> None: 
     async with open_log() as log:
         ids = await fill(log, "k", 3, Keep(ttl=0.05))
         await fill(log, "stays", 1, Keep(ttl=None))
+        await log.close("closed", keep=Keep(ttl=0.05))
         await asyncio.sleep(0.2)
+        assert await log.ending("closed") is None
         assert await log.read("k") == []
         assert await log.oldest("k") is None
         with pytest.raises(CursorGone):

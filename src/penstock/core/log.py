@@ -12,11 +12,11 @@ A log keeps, for each key, a list of events in one order. What is promised, by e
 - **Once.** A retry under the same ``sequence`` is recognised and not kept twice. So is a log's own
   retry after a reply that was lost.
 - **Together.** What one ``append_many`` adds stands together: nothing comes in between.
-- **Ids.** An id names one event for ever. Ids of a key sort as strings and keep growing; they hold
-  only ``[0-9a-f-]``, so they may stand in a ``Last-Event-ID``. They carry the key's *epoch*: when
-  a key begins anew (a memory log's process has restarted, a key has expired), its old ids are
-  unknown, and never taken for another event's. What begins under a fence has its token for an
-  epoch.
+- **Ids.** An id, ``<epoch>-<number>``, names one event for ever. Ids of a key sort as strings and
+  keep growing; they hold only ``[0-9a-f-]``, so they may stand in a ``Last-Event-ID``. The
+  *epoch* is one life of the key: when it begins anew (a memory log's process has restarted, a key
+  has expired), its old ids are unknown, and never taken for another event's. What begins under a
+  fence has its token for an epoch. Numbers count from 1, without a gap.
 - **Never a silent gap.** A reader whose cursor is unknown or too old gets ``CursorGone``.
 - **One writer**, where that is wanted: a claim is won by one of all processes, for the time of a
   lease that is renewed; whoever lost it gets ``StaleFence`` from everything it does.
@@ -28,6 +28,7 @@ Not promised: order across keys; that a key's events outlive its bound or its ti
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -44,6 +45,7 @@ __all__ = (
     "NewEntry",
     "Sequenced",
     "follow_log",
+    "split_cursor",
 )
 
 # Sorts as a string within its key; "" and None are never ids.
@@ -52,6 +54,8 @@ EventId: TypeAlias = str
 # A writer's name, unique for its life, and the number of this append of its: each higher than the
 # one before. A number that was seen already is not appended again.
 Sequenced: TypeAlias = tuple[str, int]
+
+_ID = re.compile(r"([0-9a-f]{20})-([0-9]{12})", re.ASCII)
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -242,14 +246,33 @@ class EventLog(Protocol):
         """Return the id of the oldest event that is held; None when none is."""
         ...
 
-    async def close(self, key: str, ending: str = "closed", *, fence: Fence | None = None) -> bool:
+    async def close(
+        self,
+        key: str,
+        ending: str = "closed",
+        *,
+        data: bytes = b"",
+        fence: Fence | None = None,
+        keep: Keep | None = None,
+    ) -> bool:
         """End a key: its readers get a last entry that says ``ending``, its writers ``LogClosed``.
 
         Return False, and leave it alone, when it has ended already.
 
+        Args:
+            key: Which list.
+            ending: How it ended, in one word of the caller's.
+            data: What the last entry carries; it has room whatever the key's bound.
+            fence: The claim under which it is closed; None: anybody may.
+            keep: Its ``ttl`` counts from now; None: as it was.
+
         Raises:
             StaleFence: The claim is over.
         """
+        ...
+
+    async def ending(self, key: str) -> str | None:
+        """Return how a key has ended; None when it has not, or is not there."""
         ...
 
     async def delete(self, key: str) -> None:
@@ -285,6 +308,12 @@ class EventLog(Protocol):
         What is kept stays, and a log that is used again opens again.
         """
         ...
+
+
+def split_cursor(id: EventId) -> tuple[str, int] | None:
+    """Return the epoch and the number of an id; None when it is not one of a log's."""
+    match = _ID.fullmatch(id)
+    return (match[1], int(match[2])) if match else None
 
 
 async def follow_log(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol, runtime_checkable
 
@@ -145,12 +145,19 @@ class Reading:
 
     async def _produce_any(self, source: Any, feed: Feed) -> None:
         async with AsyncExitStack() as stack:
-            async for item in await open_source(source, stack):
+            async for item in await _attached(await open_source(source, stack), feed):
                 if feed.put(item):
                     await feed.outbox.turn()
 
     async def discard(self) -> None:
         await discard(self._source)
+
+
+async def _attached(items: AsyncIterator[Any], feed: Feed) -> AsyncIterator[Any]:
+    """Return ``items``, once those that want to know the stream do."""
+    if isinstance(items, Attaching):
+        await items.attach_to_feed(feed)
+    return items
 
 
 async def run_producer(

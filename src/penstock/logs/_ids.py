@@ -10,17 +10,14 @@ strings.
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from typing import NamedTuple
 
-from penstock.core.log import EventId
+from penstock.core.log import EventId, split_cursor
 from penstock.errors import CursorGone
 
-__all__ = ("Span", "make_id", "new_epoch", "split_id")
-
-_ID = re.compile(r"([0-9a-f]{20})-([0-9]{12})", re.ASCII)
+__all__ = ("Span", "make_id", "new_epoch")
 
 _lock = threading.Lock()
 _newest = 0
@@ -37,12 +34,6 @@ def new_epoch() -> str:
 def make_id(epoch: str, number: int) -> EventId:
     """Return the id of an epoch's event; number 0 is the cursor before the first."""
     return f"{epoch}-{number:012d}"
-
-
-def split_id(id: str) -> tuple[str, int] | None:
-    """Return the epoch and the number of an id; None when it is not one of ours."""
-    match = _ID.fullmatch(id)
-    return (match[1], int(match[2])) if match else None
 
 
 class Span(NamedTuple):
@@ -64,7 +55,7 @@ class Span(NamedTuple):
         if after is None:
             return self.first
         oldest = make_id(self.epoch, self.first) if self.epoch and self.first <= self.last else None
-        split = split_id(after)
+        split = split_cursor(after)
         if split is None or split[0] != self.epoch or split[1] > self.last:
             raise CursorGone(after, "unknown", oldest)
         if split[1] < self.first - 1:

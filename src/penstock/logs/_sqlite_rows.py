@@ -26,6 +26,7 @@ __all__ = (
     "read_page",
     "remember",
     "seen_ids",
+    "set_ttl",
     "set_until",
     "to_text",
     "writing",
@@ -103,15 +104,19 @@ def put_rows(
     )
     if keep is not None:
         first = max(row.first, last - keep.max_events + 1)
-        expires = None if keep.ttl is None else now + keep.ttl
-        db.execute(
-            "UPDATE penstock_keys SET first = ?, expires = ? WHERE id = ?", (first, expires, row.id)
-        )
+        set_ttl(db, row, keep, now)
         if first > row.first:
+            db.execute("UPDATE penstock_keys SET first = ? WHERE id = ?", (first, row.id))
             db.execute(
                 "DELETE FROM penstock_events WHERE key_id = ? AND number < ?", (row.id, first)
             )
     return last
+
+
+def set_ttl(db: sqlite3.Connection, row: Row, keep: Keep, now: float) -> None:
+    """Say when the key is forgotten."""
+    expires = None if keep.ttl is None else now + keep.ttl
+    db.execute("UPDATE penstock_keys SET expires = ? WHERE id = ?", (expires, row.id))
 
 
 def read_page(

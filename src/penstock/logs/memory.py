@@ -203,7 +203,15 @@ class MemoryLog:
             held = self._find(key)
             return make_id(held.epoch, held.first) if held is not None and len(held) else None
 
-    async def close(self, key: str, ending: str = "closed", *, fence: Fence | None = None) -> bool:
+    async def close(
+        self,
+        key: str,
+        ending: str = "closed",
+        *,
+        data: bytes = b"",
+        fence: Fence | None = None,
+        keep: Keep | None = None,
+    ) -> bool:
         """End a key (``EventLog``)."""
         with self._lock:
             self._check(fence)
@@ -211,9 +219,17 @@ class MemoryLog:
             if held.ending is not None:
                 return False
             held.ending = ending
-            held.put(NewEntry(b""), ending)
+            held.put(NewEntry(data), ending)
+            if keep is not None:
+                held.expires = math.inf if keep.ttl is None else self._now() + keep.ttl
         self._waiters.wake(key)
         return True
+
+    async def ending(self, key: str) -> str | None:
+        """Return how a key has ended (``EventLog``)."""
+        with self._lock:
+            held = self._find(key)
+            return held.ending if held is not None else None
 
     async def delete(self, key: str) -> None:
         """Forget a key (``EventLog``)."""

@@ -28,6 +28,7 @@ from penstock.logs._sqlite_rows import (
     read_page,
     remember,
     seen_ids,
+    set_ttl,
     set_until,
     to_text,
     writing,
@@ -169,7 +170,15 @@ class SqliteLog:
 
         return await self._do(job)
 
-    async def close(self, key: str, ending: str = "closed", *, fence: Fence | None = None) -> bool:
+    async def close(
+        self,
+        key: str,
+        ending: str = "closed",
+        *,
+        data: bytes = b"",
+        fence: Fence | None = None,
+        keep: Keep | None = None,
+    ) -> bool:
         """End a key (``EventLog``)."""
         now = self._now()
 
@@ -179,10 +188,22 @@ class SqliteLog:
                 row = open_key(db, key, now, fence)
                 if row.ending is not None:
                     return False
-                put_rows(db, row, [(b"", None, ending)], None, now)
+                put_rows(db, row, [(bytes(data), None, ending)], None, now)
                 db.execute("UPDATE penstock_keys SET ending = ? WHERE id = ?", (ending, row.id))
+                if keep is not None:
+                    set_ttl(db, row, keep, now)
             self._waiters.wake(key)
             return True
+
+        return await self._do(job)
+
+    async def ending(self, key: str) -> str | None:
+        """Return how a key has ended (``EventLog``)."""
+        now = self._now()
+
+        def job(db: sqlite3.Connection) -> str | None:
+            row = find_key(db, key, now)
+            return row.ending if row is not None else None
 
         return await self._do(job)
 
