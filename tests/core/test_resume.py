@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ async def test_nothing_runs(make_log: Any) -> None:  # S8
             await asyncio.sleep(0.01)
         assert await answers.follow("chat") is None
         for cursor in (None, "", "~end", "41", "0" * 20 + "-000000000001"):
-            app = endpoint().get(X)
+            app = streaming(lambda _, cursor=cursor: answers.follow("chat", cursor))
             async with open_stream(app) as stream:
                 assert (stream.status, await stream.read()) == (204, b"")
                 assert "content-type" not in stream.headers
@@ -218,7 +219,7 @@ async def test_of_many_starts_at_once_one_wins_and_the_others_follow(make_log: A
             yield f"by {name}"
 
         runs = await asyncio.gather(
-            *(answers.start("k", lambda n=n: source(n)) for n, answers in enumerate(several))
+            *(each.start("k", partial(source, n)) for n, each in enumerate(several))
         )
         assert sum(run.is_owner for run in runs) == 1
         assert len({run.id for run in runs}) == 1
