@@ -70,7 +70,8 @@ class Production:
     """
 
     def __init__(self, log: EventLog, fence: Fence, source: Any, options: RunOptions) -> None:
-        self.fence, self.ending = fence, None  # type: Fence, Ending | None
+        self.fence = fence
+        self.ending: Ending | None = None
         self._log, self._source, self._options = log, source, options
         self._stream = stream_key(fence.key, fence.token)
         self._clock = options.clock or current_clock()
