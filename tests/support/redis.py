@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.process import wait_until
+from tests.support.servers import free_port
 
-__all__ = ("RedisServer", "free_port")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+__all__ = ("RedisServer",)
 
 
 class RedisServer:
