@@ -43,6 +43,20 @@ def _pause(tries: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  (no secret: it spreads reconnects)
 
 
+async def _cancellable(command: Callable[[], Any]) -> Any:
+    """Return what ``await command()`` gives; a cancellation meanwhile is not lost.
+
+    redis-py writes within ``asyncio.wait_for``, which before Python 3.12 swallows a cancellation
+    that comes in the turn in which the write is done (python/cpython#86296).
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    result = await command()
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
+
+
 class Watched:
     """A key that the reader watches.
 
@@ -165,7 +179,7 @@ class Link:
             if self._closed:
                 raise StreamClosed("the log was closed")
             try:
-                return await command()
+                return await _cancellable(command)
             except self._away as exc:
                 pause = _pause(tries)
                 if monotonic() + pause > give_up:
@@ -228,9 +242,8 @@ class Link:
             command = ("XREAD", "COUNT", _COUNT, "BLOCK", int(_BLOCK * 1000), "STREAMS")
             self._is_blocked = True
             try:
-                reply = await self._blocking.execute_command(
-                    *command, self._wake, *watched, self._wake_id, *positions
-                )
+                look = (*command, self._wake, *watched, self._wake_id, *positions)
+                reply = await _cancellable(lambda: self._blocking.execute_command(*look))
                 for name, events in reply or ():
                     self._take(name.decode(), events)
                 tries = 0
@@ -272,11 +285,12 @@ class Link:
         """End the reader and close the connections."""
         self._closed = True
         self._watched.clear()
-        tasks = [*self._tasks, *([self._reader] if self._reader else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        tasks = {*self._tasks, *([self._reader] if self._reader else [])}
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # Again: a cancellation may get lost in redis-py; see _cancellable().
+            _, tasks = await asyncio.wait(tasks, timeout=0.05)
         self.waiters.close()
         await self._blocking.aclose()
         await self.client.aclose()
