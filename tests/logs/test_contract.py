@@ -122,6 +122,16 @@ async def test_a_slow_follower_reads_on_by_id(open_log: OpenLog) -> None:
         assert got == [b"%d" % part for part in range(4) for _ in range(200)]
 
 
+async def test_large_events_come_in_smaller_pages(open_log: OpenLog) -> None:  # F1
+    async with open_log() as log:
+        for number in range(12):
+            await log.append("k", b"%x" % number * 300_000)
+        following = log.follow("k")
+        got = await collect(following, 12)
+        assert [entry.data[:1] for entry in got] == [b"%x" % number for number in range(12)]
+        assert all(len(entry.data) == 300_000 for entry in got)
+
+
 async def test_one_that_waits_is_woken_and_one_that_waits_in_vain_returns(
     open_log: OpenLog,
 ) -> None:

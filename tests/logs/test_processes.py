@@ -87,6 +87,7 @@ async def test_another_process_sees_an_append_promptly(spec: str, key: str) -> N
     assert median(late) < 1.0  # about 10 ms on a machine with nothing else to do
 
 
+@pytest.mark.fuzz
 def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path: Path, key: str) -> None:
     # S6: SQLite, process death
     spec, acknowledged = str(tmp_path / "events.db"), []

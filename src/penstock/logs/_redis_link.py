@@ -31,8 +31,8 @@ _BLOCK, _LINGER = 2.0, 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 # Events of a watched key that are kept for followers that are nearly up to date.
-_RECENT = 512
-_RECENT_BYTES = 1 << 20
+_RECENT = 256
+_RECENT_BYTES = 128 * 1024
 
 # Events that one XREAD takes of each key.
 _COUNT = 256
@@ -43,15 +43,15 @@ def _pause(tries: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  (no secret: it spreads reconnects)
 
 
-async def _cancellable(command: Callable[[], Any]) -> Any:
-    """Return what ``await command()`` gives; a cancellation meanwhile is not lost.
+async def _cancellable(command: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what ``await command(*arguments)`` gives; a cancellation meanwhile is not lost.
 
     redis-py writes within ``asyncio.wait_for``, which before Python 3.12 swallows a cancellation
     that comes in the turn in which the write is done (python/cpython#86296).
     """
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
-    result = await command()
+    result = await command(*arguments)
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
     return result
@@ -243,7 +243,7 @@ class Link:
             self._is_blocked = True
             try:
                 look = (*command, self._wake, *watched, self._wake_id, *positions)
-                reply = await _cancellable(lambda: self._blocking.execute_command(*look))
+                reply = await _cancellable(self._blocking.execute_command, *look)
                 for name, events in reply or ():
                     self._take(name.decode(), events)
                 tries = 0

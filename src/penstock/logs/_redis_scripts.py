@@ -156,7 +156,8 @@ return {'OK', 1}
 
 TAIL: Final = Script("local now = 0\n" + _OPEN + "return {epoch, last}")
 
-# ARGV: 1 epoch of the cursor or '', 2 its number, 3 limit.
+# ARGV: 1 epoch of the cursor or '', 2 its number, 3 limit, 4 bytes of a page. An entry's fourth
+# value is its data.
 READ: Final = Script(
     """
 local hash = redis.call('HMGET', KEYS[2], 'epoch', 'last', 'ending')
@@ -170,7 +171,13 @@ elseif ARGV[1] == epoch and number < last and number >= last - length then
   local start = time_of .. '-' .. string.format('%.0f', number + 1)
   entries = redis.call('XRANGE', KEYS[1], start, '+', 'COUNT', ARGV[3])
 end
-return {epoch, last, length, hash[3] or '', entries}
+local page, size = {}, 0
+for at = 1, #entries do
+  page[at] = entries[at]
+  size = size + #entries[at][2][4]
+  if size > tonumber(ARGV[4]) then break end
+end
+return {epoch, last, length, hash[3] or '', page}
 """
 )
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.core.log import (
+    PAGE_BYTES,
     Claim,
     Entry,
     EventId,
@@ -215,7 +216,8 @@ class RedisLog:
     ) -> tuple[list[Entry], str]:
         """Return what comes after a cursor, and Redis's own id of the newest event."""
         epoch, number = (split_cursor(after) or ("?", 0)) if after is not None else ("", 0)
-        reply = await link.run(scripts.READ, (names.events, names.hash), epoch, number, limit)
+        keys = (names.events, names.hash)
+        reply = await link.run(scripts.READ, keys, epoch, number, limit, PAGE_BYTES)
         span = _span(reply)
         span.start(after)
         return [_entry(event) for event in reply[4]], _position(span)
@@ -243,7 +245,7 @@ class RedisLog:
 
     async def _look(self, key: str) -> Any:
         names = Names(self._prefix, key)
-        return await self._link().run(scripts.READ, (names.events, names.hash), "?", 0, 1)
+        return await self._link().run(scripts.READ, (names.events, names.hash), "?", 0, 1, 1)
 
     async def close(
         self,
