@@ -61,20 +61,22 @@ class Watched:
     """A key that the reader watches.
 
     Attributes:
-        position: Redis's own id of the last event that the reader has seen.
+        newest: Id of the last event that the reader has seen, or began behind.
+        position: The same, as Redis knows it.
         recent: The last events it has seen, without a gap between them.
         used: When somebody last waited for it.
     """
 
-    __slots__ = ("key", "position", "recent", "size", "used")
+    __slots__ = ("key", "newest", "position", "recent", "size", "used")
 
-    def __init__(self, key: str, position: str) -> None:
-        self.key, self.position, self.used = key, position, monotonic()
+    def __init__(self, key: str, newest: EventId, position: str) -> None:
+        self.key, self.newest, self.position, self.used = key, newest, position, monotonic()
         self.recent: deque[Entry] = deque()
         self.size = 0
 
     def add(self, entry: Entry) -> None:
         """Note an event that has come."""
+        self.newest = entry.id
         self.recent.append(entry)
         self.size += len(entry.data)
         while len(self.recent) > _RECENT or (self.size > _RECENT_BYTES and len(self.recent) > 1):
@@ -206,13 +208,20 @@ class Link:
         watched.used = monotonic()
         return watched.after(after, limit)
 
-    def watch(self, key: str, stream: str, position: str) -> None:
-        """Wake those that wait for ``key`` by whatever comes after ``position``."""
+    def is_newest(self, stream: str, after: EventId | None) -> bool:
+        """Return whether a cursor is where the reader stands: what comes next, it will bring."""
+        watched = self._watched.get(stream)
+        if watched is None or watched.newest != after:
+            return False
+        return self._reader is not None and not self._reader.done()
+
+    def watch(self, key: str, stream: str, newest: EventId, position: str) -> None:
+        """Wake those that wait for ``key`` by whatever comes after ``newest``."""
         watched = self._watched.get(stream)
         if watched is not None:
             watched.used = monotonic()
         else:
-            self._watched[stream] = Watched(key, position)
+            self._watched[stream] = Watched(key, newest, position)
             if self._is_blocked and not self._nudged:
                 self._nudged = True  # one for all that come until the reader turns
                 self.spawn(self._nudge())

@@ -202,25 +202,25 @@ class RedisLog:
         if recent := link.recent(names.events, after, limit):
             return recent
         with link.waiters.ticket(key) as ticket:  # before the look: nothing is missed
-            page, position = await self._page(link, names, after, limit)
-            if page or wait <= 0:
-                return page
-            link.watch(key, names.events, position)
-            if not await ticket.wait(wait):
-                return []
-        recent = link.recent(names.events, after, limit)
-        return recent or (await self._page(link, names, after, limit))[0]
+            if wait <= 0 or not link.is_newest(names.events, after):
+                page, span = await self._page(link, names, after, limit)
+                if page or wait <= 0:
+                    return page
+                link.watch(key, names.events, make_id(span.epoch or "", span.last), _position(span))
+            if await ticket.wait(wait) and (recent := link.recent(names.events, after, limit)):
+                return recent
+        return (await self._page(link, names, after, limit))[0]
 
     async def _page(
         self, link: Link, names: Names, after: EventId | None, limit: int
-    ) -> tuple[list[Entry], str]:
-        """Return what comes after a cursor, and Redis's own id of the newest event."""
+    ) -> tuple[list[Entry], Span]:
+        """Return what comes after a cursor, and what is held."""
         epoch, number = (split_cursor(after) or ("?", 0)) if after is not None else ("", 0)
         keys = (names.events, names.hash)
         reply = await link.run(scripts.READ, keys, epoch, number, limit, PAGE_BYTES)
         span = _span(reply)
         span.start(after)
-        return [_entry(event) for event in reply[4]], _position(span)
+        return [_entry(event) for event in reply[4]], span
 
     def follow(self, key: str, *, after: EventId | None = None) -> AsyncGenerator[Entry]:
         """Yield what is held, then what comes (``EventLog``)."""
