@@ -97,7 +97,11 @@ def test_members_of_a_later_version_are_left_out() -> None:
     assert load_item(later) == Text("a")
 
 
-@pytest.mark.parametrize("item", [object(), {"x": {1, object()}}, Event(object())], ids=repr)
+@pytest.mark.parametrize(
+    "item",
+    [object(), {"x": {1, object()}}, Event(object())],
+    ids=["alone", "within", "in an Event"],
+)
 def test_what_json_cannot_carry_is_refused(item: Any) -> None:
     with pytest.raises(NotSerializable):
         dump_item(item)
