@@ -93,7 +93,8 @@ def test_the_format_switch_and_a_failure_midway(page: Any, format: str, counted:
     page.get_by_role("radio", name=format).check()
     page.get_by_role("button", name="Fail midway").click()
     page.locator(".problem").wait_for()
-    assert answered(page).endswith("right in the middle of a")
+    # Not to the last letter: fetch drops what it had not read yet when a body is cut.
+    assert "when you least expect it, right in the" in answered(page)
     problem = page.locator(".problem").inner_text()
     expected = "The response was cut" if format == "Plain text" else "409 Lost the thread"
     assert expected in problem
