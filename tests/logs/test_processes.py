@@ -24,13 +24,16 @@ from penstock.core.log import Keep
 from penstock.errors import LogUnavailable
 from penstock.logs import RedisLog, SqliteLog
 from tests.conftest import require
-from tests.logs.worker import LEASE, make_log
+from tests.logs.worker import make_log
 from tests.support.process import wait_until
 from tests.support.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 # `make fuzz` kills more often than `make test`.
 KILLS = 50 if os.environ.get("PENSTOCK_FUZZ") else 8
+
+# Seconds; long enough that a busy machine renews in time.
+LEASE = 3.0
 
 Worker: TypeAlias = subprocess.Popen[str]
 
@@ -186,7 +189,7 @@ async def test_readers_of_a_killed_producer_are_told_within_the_lease(
 ) -> None:  # S7
     log = make_log(spec)
     answers, got = Resumable(log, lease=LEASE), []
-    with worker("produce", spec, key) as process:
+    with worker("produce", spec, key, str(LEASE)) as process:
         await asyncio.to_thread(line_of, process)
 
         async def read() -> float:
@@ -214,7 +217,7 @@ async def test_readers_of_a_killed_producer_are_told_within_the_lease(
 async def test_another_process_stops_it(spec: str, key: str) -> None:  # S7
     log = make_log(spec)
     answers = Resumable(log)
-    with worker("produce", spec, key) as process:
+    with worker("produce", spec, key, "30") as process:
         await asyncio.to_thread(line_of, process)
         began = time.monotonic()
         assert await answers.stop(key)
@@ -226,7 +229,7 @@ async def test_another_process_stops_it(spec: str, key: str) -> None:  # S7
 
 
 async def test_two_processes_start_at_once(spec: str, key: str) -> None:  # S7
-    with worker("produce", spec, key) as one, worker("produce", spec, key) as two:
+    with worker("produce", spec, key, "30") as one, worker("produce", spec, key, "30") as two:
         started = [await asyncio.to_thread(line_of, process) for process in (one, two)]
         assert started[0] == started[1]  # the same run: one produces it, the other follows
         log = make_log(spec)
