@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Self, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from penstock.app.context import Context
 from penstock.app.lifecycle import as_guards, check_available, run_guards, run_steps
@@ -31,6 +31,7 @@ from penstock.app.plan import (
     make_route,
 )
 from penstock.asgi import AsgiSink, run_lifespan
+from penstock.aws.asgi_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
@@ -44,6 +45,8 @@ from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
 
 __all__ = ("Endpoint", "EndpointBuilder", "endpoint")
+
+H = TypeVar("H", bound=AsgiHandler)
 
 
 class _Chain:
@@ -121,7 +124,7 @@ class EndpointBuilder(_Chain):
 
 
 class Endpoint(_Chain):
-    """An ASGI app; ``.wsgi`` is the same as a WSGI app."""
+    """An ASGI app; ``.wsgi`` is the same as a WSGI app, ``.aws_lambda`` as a Lambda handler."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
@@ -160,8 +163,10 @@ class Endpoint(_Chain):
         )
         response = await self._first_response(ctx)
         response.request = ctx
-        if not plan.options.throw:
+        if not self._raises(ctx):
             response.render_error = self._render
+        if "penstock.lambda" in scope and isinstance(response, Streaming):
+            response.raise_cuts()  # into trailers
         sink = AsgiSink(inbox, send)
         ending = await response.send(sink, head_only=ctx.method == "HEAD")
         await sink.conclude(ending)
@@ -170,6 +175,34 @@ class Endpoint(_Chain):
     def wsgi(self) -> WsgiApp:
         """The endpoint as a WSGI app, its wrapping included."""
         return WsgiApp(self)
+
+    @cached_property
+    def aws_lambda(self) -> AsgiHandler:
+        """The endpoint as a Lambda handler that streams, its wrapping included."""
+        return self.lambda_handler()
+
+    def lambda_handler(
+        self,
+        *,
+        invoke_mode: InvokeMode | None = None,
+        deadline_margin: float = MARGIN,
+        kind: type[H] | None = None,
+    ) -> H | AsgiHandler:
+        """Return the endpoint as a Lambda handler; see ``penstock.aws.asgi_handler``.
+
+        A direct invoke's event is the body of a POST, or of the first method there is, and
+        ``ctx.event``.
+        """
+        routes = self._plan.routes
+        return (kind or AsgiHandler)(
+            self,
+            invoke_mode=invoke_mode,
+            deadline_margin=deadline_margin,
+            lifespan="auto" if self._plan.wraps else "off",
+            direct_method="POST" if "POST" in routes else next(iter(routes)),
+            throw=self._plan.options.throw,
+            ours=True,
+        )
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.name or ''} {self._allow}>"
@@ -182,9 +215,16 @@ class Endpoint(_Chain):
         try:
             return await self._call(ctx)
         except Exception as exc:
-            if self._plan.options.throw:
+            if self._raises(ctx):
                 raise
             return self._render(exc, ctx)
+
+    def _raises(self, ctx: Context) -> bool:
+        """Whether an error before the head is the host's to tell."""
+        if self._plan.options.throw:
+            return True
+        host = ctx.scope.get("penstock.lambda")
+        return host is not None and host.is_direct  # nobody there reads a status
 
     def _render(self, error: BaseException, request: Request | None) -> Response:
         report(error, "a request failed", request)
@@ -202,7 +242,7 @@ class Endpoint(_Chain):
         try:
             response = await self._run(ctx, route, begun)
         except Exception as exc:
-            if plan.options.throw and not plan.teardown:
+            if self._raises(ctx) and not plan.teardown:
                 raise
             response = self._failed(exc, ctx)
         if begun and plan.teardown:
@@ -233,7 +273,7 @@ class Endpoint(_Chain):
         return response
 
     def _failed(self, error: Exception, ctx: Context) -> Response:
-        if not self._plan.options.throw:
+        if not self._raises(ctx):
             return self._render(error, ctx)
 
         async def fail() -> None:
@@ -332,6 +372,7 @@ def endpoint(
     teardown: Any = ...,
     validate: Any = ...,
     unavailable: bool = ...,
+    secrets: Iterable[str] = ...,
     max_body: int = ...,
     **keywords: Unpack[StreamKeywords],
 ) -> EndpointBuilder: ...
@@ -348,6 +389,7 @@ def endpoint(
     teardown: Any = None,
     validate: Any = None,
     unavailable: bool = False,
+    secrets: Iterable[str] = (),
     max_body: int = MAX_BODY,
     **keywords: Unpack[StreamKeywords],
 ) -> EndpointBuilder | Endpoint:
@@ -365,6 +407,7 @@ def endpoint(
         teardown: Functions run after the last byte, in reverse order, once set-up has begun.
         validate: Guards whose False is a 400.
         unavailable: Answer 503 and run nothing else.
+        secrets: Environment variables to fill before the set-up; see ``load_secrets``.
         max_body: Bytes of request body taken in before the answer is 413.
         **keywords: How the stream flows and ends; see ``StreamKeywords``.
 
@@ -382,6 +425,7 @@ def endpoint(
         teardown=teardown,
         validate=validate,
         unavailable=unavailable,
+        secrets=secrets,
         max_body=max_body,
         keywords=keywords,
     )
