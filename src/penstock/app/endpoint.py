@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, Self, TypeVar, Unpack, overload
 
+from penstock.app.around import allowed_methods, as_function, call_middleware, serve_other
 from penstock.app.context import Context
 from penstock.app.lifecycle import as_guards, check_available, run_guards, run_steps
 from penstock.app.plan import (
@@ -30,7 +31,7 @@ from penstock.app.plan import (
     make_plan,
     make_route,
 )
-from penstock.asgi import AsgiSink, run_lifespan
+from penstock.asgi import AsgiSink
 from penstock.aws.asgi_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.core.format import Format
 from penstock.core.head import Head
@@ -130,13 +131,13 @@ class Endpoint(_Chain):
         super().__init__(plan)
         self._wrapped: ASGIApp | None = None  # what stands around it, and around it alone
         if plan.wraps:
-            self._wrapped = _as_function(Endpoint(replace(plan, wraps=())))
+            self._wrapped = as_function(Endpoint(replace(plan, wraps=())))
             for wrap in reversed(plan.wraps):
                 self._wrapped = wrap.factory(self._wrapped, *wrap.args, **wrap.options)
         self._call: CallNext = self._answer
         for middleware in reversed(plan.middleware):
-            self._call = partial(_call_middleware, middleware, self._call)
-        self._allow = _allow(plan.routes)
+            self._call = partial(call_middleware, middleware, self._call)
+        self._allow = allowed_methods(plan.routes)
 
     @property
     def name(self) -> str | None:
@@ -149,7 +150,7 @@ class Endpoint(_Chain):
             await self._wrapped(scope, receive, send)
             return
         if scope["type"] != "http":
-            await _serve_other(scope, receive, send)
+            await serve_other(scope, receive, send)
             return
         plan = self._plan
         inbox = Inbox(receive)
@@ -305,57 +306,6 @@ class Endpoint(_Chain):
             f"{self.name or 'the handler'} returned {type(reply).__name__}; expected a Response, "
             "an async or sync iterable, a mapping, str, bytes, or None"
         )
-
-
-def _as_function(app: ASGIApp) -> ASGIApp:
-    """Return ``app`` as what a middleware that looks closer takes for an ASGI 3 app.
-
-    Sentry's takes a bound method for ASGI 2: it looks at ``__call__`` of all but functions.
-    """
-
-    async def function(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, send)
-
-    return function
-
-
-async def _serve_other(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "lifespan":
-        await run_lifespan(receive, send)
-    elif scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})  # before accept: 403
-    else:
-        raise ValueError(f"an endpoint answers HTTP, got a scope of type {scope['type']!r}")
-
-
-async def _call_middleware(middleware: Middleware, call_next: CallNext, ctx: Context) -> Response:
-    inner: Response | None = None
-
-    async def call_and_keep(ctx: Context) -> Response:
-        nonlocal inner
-        inner = await call_next(ctx)
-        return inner
-
-    response: Any = None
-    try:
-        response = await middleware(ctx, call_and_keep)
-        if not isinstance(response, Response):
-            raise TypeError(
-                f"middleware {getattr(middleware, '__qualname__', middleware)} returned "
-                f"{type(response).__name__}; it must return the Response of call_next, or its own"
-            )
-    finally:
-        if inner is not None and inner is not response:
-            await inner.drop()  # nobody will send it, and its tear-down is owed
-    return response if response is inner else response.fresh()
-
-
-def _allow(routes: Mapping[str, Route]) -> str:
-    names = dict.fromkeys(routes)
-    if "GET" in names:
-        names["HEAD"] = None
-    names["OPTIONS"] = None
-    return ", ".join(names)
 
 
 @overload

@@ -23,7 +23,7 @@ from penstock.aws.http_events import (
     read_event,
 )
 from penstock.aws.http_replies import BufferedReply, Reply, StreamedReply
-from penstock.aws.invocation import Invocation, current
+from penstock.aws.invocation import current
 from penstock.aws.ric_hook import install
 from penstock.core.options import check_seconds
 from penstock.errors import ConfigurationError, ExtraNotInstalled, InvalidOption, StreamError

@@ -129,7 +129,8 @@ def stream_handler(
         InvalidOption: A mistake that shows at definition.
 
     Example:
-        ``@stream_handler(format="ndjson")`` above ``async def rows(event, context): yield {"n": 1}``
+        ``@stream_handler(format="ndjson")`` above
+        ``async def rows(event, context): yield {"n": 1}``
     """
     chosen, options = resolve(format, keywords, also=("name", "secrets", "middleware", "guards"))
     builder = endpoint(

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from penstock.aws.runtime_api import FunctionError
 
 __all__ = ("Connect", "Invocation", "Wire", "at_runtime_api", "begin", "current", "end")
+__all__ += ("is_answered",)
 
 
 class Wire(Protocol):
@@ -70,6 +71,12 @@ def begin(invocation: Invocation) -> None:
 def current(context: Any) -> Invocation | None:
     """Return the invocation that ``context`` is of; None: nobody lends its wire."""
     return _open.get(getattr(context, "aws_request_id", None) or "")
+
+
+def is_answered(request_id: str) -> bool:
+    """Return whether the response of an open invocation has begun."""
+    invocation = _open.get(request_id)
+    return invocation is not None and invocation.is_answered
 
 
 def end(request_id: str) -> bool:

@@ -82,7 +82,7 @@ def _proxy_response(
         body = _pieces(body)
     elif isinstance(body, Mapping) or not isinstance(body, (AsyncIterable, Iterable)):
         raise TypeError(
-            f'{name} returned a body of {type(body).__name__}; expected str (json.dumps(...)), '
+            f"{name} returned a body of {type(body).__name__}; expected str (json.dumps(...)), "
             "bytes, a file, an iterable of these, or None"
         )
     own = Head(200)

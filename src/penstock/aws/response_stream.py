@@ -129,7 +129,7 @@ class ResponseStream:
             self._attached.set_result(None)
 
     def close(self) -> None:
-        """Nothing is taken any more, and nobody waits: the response is over, or has another body."""
+        """Nothing is taken any more, and nobody waits: the response is over, or another."""
         for each in (self.ended, self._attached):
             if not each.done():
                 each.set_result(None)

@@ -1,6 +1,6 @@
 """Secrets into the environment, before a handler needs them.
 
-Lives here: which variable names which secret, where its value is asked for, and how long it is kept.
+Lives here: which variable names which secret, where its value is asked for, how long it is kept.
 Stays out: when that happens (an endpoint's set-up).
 
 Asked is AWS's Parameters and Secrets extension, on localhost, then Secrets Manager by boto3.
