@@ -180,22 +180,22 @@ class Endpoint(_Chain):
     @cached_property
     def aws_lambda(self) -> AsgiHandler:
         """The endpoint as a Lambda handler that streams, its wrapping included."""
-        return self.lambda_handler()
+        return self.lambda_handler(AsgiHandler)
 
     def lambda_handler(
         self,
+        kind: type[H],
         *,
         invoke_mode: InvokeMode | None = None,
         deadline_margin: float = MARGIN,
-        kind: type[H] | None = None,
-    ) -> H | AsgiHandler:
-        """Return the endpoint as a Lambda handler; see ``penstock.aws.asgi_handler``.
+    ) -> H:
+        """Return the endpoint as a Lambda handler of ``kind``; see ``penstock.aws.asgi_handler``.
 
         A direct invoke's event is the body of a POST, or of the first method there is, and
         ``ctx.event``.
         """
         routes = self._plan.routes
-        return (kind or AsgiHandler)(
+        return kind(
             self,
             invoke_mode=invoke_mode,
             deadline_margin=deadline_margin,

@@ -30,8 +30,17 @@ Middleware: TypeAlias = Callable[[Context, CallNext], Awaitable[Response]]
 HandlerKind: TypeAlias = Literal["generator", "function"]
 
 # What endpoint() takes besides a stream's options.
-_OPTIONS = ("format", "max_body", "methods", "name", "secrets", "setup", "teardown")
-_OPTIONS += ("unavailable", "validate")
+_OPTIONS = (
+    "format",
+    "max_body",
+    "methods",
+    "name",
+    "secrets",
+    "setup",
+    "teardown",
+    "unavailable",
+    "validate",
+)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -165,7 +165,8 @@ class _StartUp:
             "state": self._state,
         }
         self._task = asyncio.ensure_future(self._app(scope, self._receive, self._send))
-        await asyncio.wait([self._task, self._answer], return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [self._task, self._answer]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if self._answer.done():
             message = self._answer.result()
             if message["type"] == "lifespan.startup.failed":
@@ -216,7 +217,9 @@ def asgi_handler(
     """
     lambda_handler = getattr(app, "lambda_handler", None)
     if lambda_handler is not None:  # an Endpoint: it knows more of itself than ASGI says
-        made: AsgiHandler = lambda_handler(invoke_mode=invoke_mode, deadline_margin=deadline_margin)
+        made: AsgiHandler = lambda_handler(
+            AsgiHandler, invoke_mode=invoke_mode, deadline_margin=deadline_margin
+        )
         return made
     return AsgiHandler(
         app, invoke_mode=invoke_mode, deadline_margin=deadline_margin, lifespan=lifespan

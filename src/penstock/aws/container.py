@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 __all__ = ("Container", "container")
@@ -47,7 +47,7 @@ class Container:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._loop.set_task_factory(_make_task)
+                self._loop.set_task_factory(cast(Any, _make_task))
             return self._loop.run_until_complete(_invoke(work))
 
     async def once(self, key: Any, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -110,9 +110,9 @@ async def _clear(tasks: WeakSet[asyncio.Task[Any]]) -> None:
     """Cancel what the invocation left running; it would go on in another's time."""
     for _ in range(3):  # what is about to end may
         await asyncio.sleep(0)
-        left = [task for task in tasks if not task.done()]
-        if not left:
-            return
+    left = [task for task in tasks if not task.done()]
+    if not left:
+        return
     names = ", ".join(f"{task.get_name()} ({_place(task)})" for task in left)
     logger.warning("the invocation left %d task(s) running; cancelled: %s", len(left), names)
     for task in left:

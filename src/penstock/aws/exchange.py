@@ -71,7 +71,7 @@ class Exchange:
         over = asyncio.get_running_loop().create_future()
         work = self._app(self._request.scope, self._receive, self._send)
         task = asyncio.ensure_future(work)
-        task.add_done_callback(lambda _: over.done() or over.set_result(None))
+        task.add_done_callback(lambda _: _settle(over))
         clock = current_clock()
         timers = []
         if seconds is not None:
@@ -80,7 +80,7 @@ class Exchange:
                 clock.call_at(due, self._expire, task),
                 clock.call_at(due + margin / 2, task.cancel),
                 # It takes no notice: whatever it still does, the answer ends.
-                clock.call_at(due + margin * 3 / 4, lambda: over.done() or over.set_result(None)),
+                clock.call_at(due + margin * 3 / 4, _settle, over),
             ]
         try:
             await over
@@ -150,8 +150,7 @@ class Exchange:
         logger.error("%s [%s]", what, self._request_id, exc_info=error, extra=extra)
 
     def _end_response(self) -> None:
-        if not self._over.done():
-            self._over.set_result(None)
+        _settle(self._over)
 
     # --- ASGI
 
@@ -184,3 +183,8 @@ class Exchange:
             self._complete = True
             self._reply.finish()  # now: what the app does afterwards does not hold it up
             self._end_response()
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

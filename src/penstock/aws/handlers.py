@@ -27,8 +27,13 @@ from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import InvalidOption
 
-__all__ = ("LambdaHandler", "StreamHandler", "StreamifyHandler", "stream_handler")
-__all__ += ("streamify_response",)
+__all__ = (
+    "LambdaHandler",
+    "StreamHandler",
+    "StreamifyHandler",
+    "stream_handler",
+    "streamify_response",
+)
 
 E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
@@ -224,7 +229,7 @@ class _Function:
         self._takes_stream = _takes_stream(function, must=not returns)
         self._function = function
         self._format, self._options, self._keywords = format, options, keywords
-        self._name = name or getattr(function, "__name__", "the handler")
+        self._name = str(name or getattr(function, "__name__", "the handler"))
         self._returns = returns
         self._yields = inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
 
@@ -239,8 +244,8 @@ class _Function:
 
         answer.__name__ = self._name
         app = builder.route(METHODS, answer)
-        made: LambdaHandler[Any] = app.lambda_handler(
-            invoke_mode=invoke_mode, deadline_margin=deadline_margin, kind=LambdaHandler
+        made = app.lambda_handler(
+            LambdaHandler, invoke_mode=invoke_mode, deadline_margin=deadline_margin
         )
         update_wrapper(made, self._function)
         return made

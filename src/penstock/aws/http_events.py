@@ -21,8 +21,15 @@ from penstock.errors import UsageError
 from penstock.formats._json import dumps
 from penstock.types import Scope
 
-__all__ = ("FrontDoor", "HttpRequest", "LambdaRequest", "UnknownEvent")
-__all__ += ("direct_scope", "front_door", "read_event")
+__all__ = (
+    "FrontDoor",
+    "HttpRequest",
+    "LambdaRequest",
+    "UnknownEvent",
+    "direct_scope",
+    "front_door",
+    "read_event",
+)
 
 Event: TypeAlias = Mapping[str, Any]
 

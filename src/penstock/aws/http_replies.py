@@ -29,8 +29,15 @@ _NOT_PASSED_ON = frozenset(
     + ("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
 
-_TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
-_TEXT_TYPES += ("application/x-ndjson", "application/x-www-form-urlencoded", "image/svg+xml")
+_TEXT_TYPES = (
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/xml",
+    "application/x-ndjson",
+    "application/x-www-form-urlencoded",
+    "image/svg+xml",
+)
 
 
 class ReplyTooLarge(TransportError):
@@ -172,7 +179,7 @@ class BufferedReply:
         if self._request.multi_value_headers:
             return {**line, "multiValueHeaders": multiple}
         # One value a name is all it takes; the case of a name tells one cookie from the next.
-        single = {}
+        single: dict[str, str] = {}
         for name, values in multiple.items():
             if name == "set-cookie":
                 single |= dict(zip(_cases(name), values, strict=False))

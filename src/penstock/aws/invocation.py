@@ -15,8 +15,16 @@ from typing import Any, Protocol, TypeAlias
 
 from penstock.aws.runtime_api import FunctionError
 
-__all__ = ("Connect", "Invocation", "Wire", "at_runtime_api", "begin", "current", "end")
-__all__ += ("is_answered",)
+__all__ = (
+    "Connect",
+    "Invocation",
+    "Wire",
+    "at_runtime_api",
+    "begin",
+    "current",
+    "end",
+    "is_answered",
+)
 
 
 class Wire(Protocol):

@@ -73,7 +73,7 @@ def _proxy_response(
     if reply.get("isBase64Encoded"):
         body = _decode(body, name)
     if body is None or isinstance(body, (str, bytes, bytearray, memoryview)):
-        response = Response(bytes(body) if isinstance(body, (bytearray, memoryview)) else body)
+        response = Response(body if body is None or isinstance(body, str) else bytes(body))
         if isinstance(body, str):
             response.head.headers["content-type"] = _PROXY_TYPE
         apply_metadata(response.head, reply)
@@ -86,7 +86,7 @@ def _proxy_response(
             "bytes, a file, an iterable of these, or None"
         )
     own = Head(200)
-    own.headers["content-type"] = head.headers.get("content-type", format.content_type)
+    own.headers["content-type"] = head.headers.get("content-type") or format.content_type
     apply_metadata(own, reply)
     raw = Text() if not isinstance(format, Raw) else format
     return Streaming(Reading(body), raw, options, own, end_mark=False)

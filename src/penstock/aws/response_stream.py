@@ -208,8 +208,10 @@ def apply_metadata(head: Head, metadata: Mapping[str, Any]) -> None:
         InvalidOption, InvalidField: One of them cannot be sent.
     """
     if metadata.get("statusCode") is not None:
-        status = metadata["statusCode"]
-        head.status = int(status) if isinstance(status, str) and status.isdigit() else status
+        status: Any = metadata["statusCode"]
+        if isinstance(status, str) and status.isdigit():
+            status = int(status)
+        head.status = status
     for key in ("headers", "multiValueHeaders"):
         given = metadata.get(key) or {}
         if not isinstance(given, Mapping):

@@ -17,6 +17,12 @@ from typing import Any
 __all__ = ("RuntimeContext", "log_to_stdout")
 
 
+# What the mobile SDKs tell of themselves.
+_CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code") + (
+    "app_package_name",
+)
+
+
 class RuntimeContext:
     """AWS's context of one invocation.
 
@@ -52,12 +58,10 @@ def _client_context(text: str | None) -> Any:
         return None
     given = json.loads(text)
     client = given.get("client") or {}
-    names = ("installation_id", "app_title", "app_version_name", "app_version_code")
-    names += ("app_package_name",)
     return SimpleNamespace(
         custom=given.get("custom"),
         env=given.get("env"),
-        client=SimpleNamespace(**{name: client.get(name) for name in names}),
+        client=SimpleNamespace(**{name: client.get(name) for name in _CLIENT}),
     )
 
 
@@ -85,7 +89,7 @@ def log_to_stdout(request_id: Callable[[], str]) -> None:
 
 
 class _Lines(logging.Formatter):
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, request_id: Callable[[], str]) -> None:
         super().__init__()

@@ -13,8 +13,14 @@ from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 from penstock.aws.response_stream import ResponseStream
 
-__all__ = ("AlbEvent", "FunctionUrlEvent", "HttpApiEvent", "LambdaContext", "RestApiEvent")
-__all__ += ("StreamFormat",)
+__all__ = (
+    "AlbEvent",
+    "FunctionUrlEvent",
+    "HttpApiEvent",
+    "LambdaContext",
+    "RestApiEvent",
+    "StreamFormat",
+)
 
 # What streams are written in; a format object does as well.
 StreamFormat: TypeAlias = Literal["sse", "ndjson", "jsonl", "nljson", "text"]

@@ -70,9 +70,7 @@ def running(
             **environment,
         }
         command = [sys.executable, "-m", runtime, handler]
-        process = subprocess.Popen(
-            command, env=env, cwd=APPS, stdout=log, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env=env, cwd=APPS, stdout=log, stderr=subprocess.STDOUT)
         function = Function(process, log, api)
         try:
             yield function

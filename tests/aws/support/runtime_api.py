@@ -103,7 +103,7 @@ class RuntimeApi:
     def __init__(self) -> None:
         self._events: queue.Queue[Call | None] = queue.Queue()
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self._socket.getsockname()[1]
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self._running: dict[str, Call] = {}
         self._lock = threading.Lock()
         self.init_error: bytes | None = None
