@@ -208,10 +208,9 @@ def apply_metadata(head: Head, metadata: Mapping[str, Any]) -> None:
         InvalidOption, InvalidField: One of them cannot be sent.
     """
     if metadata.get("statusCode") is not None:
-        status: Any = metadata["statusCode"]
-        if isinstance(status, str) and status.isdigit():
-            status = int(status)
-        head.status = status
+        status = metadata["statusCode"]
+        is_digits = isinstance(status, str) and status.isdigit()
+        head.status = int(status) if is_digits else status
     for key in ("headers", "multiValueHeaders"):
         given = metadata.get(key) or {}
         if not isinstance(given, Mapping):

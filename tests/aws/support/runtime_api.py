@@ -90,7 +90,7 @@ class Call:
         return json.loads(self.body)
 
     @property
-    def error(self) -> dict[str, Any]:
+    def error_body(self) -> dict[str, Any]:
         """What the trailers, or /error, tell."""
         if self.is_error:
             return dict(self.json)
@@ -106,6 +106,7 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self._running: dict[str, Call] = {}
         self._lock = threading.Lock()
+        self.is_concurrent = False  # several invocations at a time: managed instances
         self.init_error: bytes | None = None
         self.connections = 0
         self.refused: list[str] = []
@@ -118,6 +119,14 @@ class RuntimeApi:
         call = Call(event, options.pop("id", None) or f"id-{next(_NUMBERS)}", **options)
         self._events.put(call)
         return call
+
+    def take(self, call: Call) -> None:
+        """Have ``call`` running, as if it had been handed out."""
+        self._running[call.id] = call
+
+    def drop(self, call: Call) -> None:
+        """``call`` was not answered here."""
+        self._running.pop(call.id, None)
 
     def close(self) -> None:
         self._closed = True
@@ -176,7 +185,7 @@ class RuntimeApi:
         return self._read_response(connection, stream, call)
 
     def _next(self, connection: socket.socket) -> bool:
-        if self._running:
+        if self._running and not self.is_concurrent:
             self.refused.append("next")
             return _send(connection, 403, b'{"errorType":"InvalidStateTransition"}')
         self.asked.release()
