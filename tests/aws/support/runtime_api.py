@@ -242,6 +242,9 @@ class RuntimeApi:
                 break
             if call.early is not None:
                 _send(connection, *call.early)
+                connection.shutdown(socket.SHUT_WR)
+                while stream.read(65536):  # closing on unread bytes would take the answer back
+                    pass
                 return False
             if call.read_rate is not None:
                 ahead = call.size / call.read_rate - (time.monotonic() - began)
