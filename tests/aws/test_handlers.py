@@ -94,7 +94,7 @@ SHAPES: dict[str, tuple[Any, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("function, body", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("function", "body"), SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("event", [{"direct": 1}, function_url()], ids=["direct", "http"])
 def test_every_shape(api: RuntimeApi, function: Any, body: bytes, event: Any) -> None:
     # L1, L3, L6, L8, L14

@@ -155,7 +155,7 @@ def test_binary_replies_are_base64(api: RuntimeApi) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, streams",
+    ("name", "streams"),
     {
         "function_url": True,
         "http_api_v2": False,

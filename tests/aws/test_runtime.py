@@ -40,7 +40,7 @@ def test_streams_errors_and_plain_handlers() -> None:
 
 
 @pytest.mark.parametrize(
-    "handler, kind",
+    ("handler", "kind"),
     {
         "no_such_module.handler": "Runtime.ImportModuleError",
         "shapes.no_such_function": "Runtime.HandlerNotFound",

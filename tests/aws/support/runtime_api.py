@@ -241,6 +241,7 @@ class RuntimeApi:
                 call.raw += line
                 break
             if call.early is not None:
+                self.drop(call)  # before it is told: it may ask for the next at once
                 _send(connection, *call.early)
                 connection.shutdown(socket.SHUT_WR)
                 while stream.read(65536):  # closing on unread bytes would take the answer back
