@@ -252,7 +252,8 @@ def test_apps_that_break_the_protocol(
 
 def test_what_is_no_http_event_is_refused(api: RuntimeApi) -> None:
     # L4
-    for event in ({"Records": []}, {"key": 1}, [1], None):
+    events: list[Any] = [{"Records": []}, {"key": 1}, [1], None]
+    for event in events:
         made = call(api, web.handler, event)
         assert isinstance(made.error, UnknownEvent)
         assert "function URL" in str(made.error)

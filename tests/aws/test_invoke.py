@@ -14,7 +14,6 @@ import pytest
 
 from penstock import TransportError
 from penstock.aws import InvocationFailed, invoke_stream
-from tests.conftest import require
 
 
 def frame(kind: str, payload: bytes, content_type: str) -> bytes:
@@ -81,11 +80,9 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[Any]:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ImportError:
-        require(False, "boto3")
+    import boto3
+    from botocore.config import Config
+
     made = boto3.client(
         "lambda",
         endpoint_url=service.url,

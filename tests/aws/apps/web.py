@@ -17,8 +17,8 @@ from starlette.routing import Route
 from penstock.aws import asgi_handler, wsgi_handler
 from penstock.starlette import StreamResponse
 
-STARTED = []
-DONE = []
+STARTED: list = []
+DONE: list = []
 
 
 async def lifespan(app):
