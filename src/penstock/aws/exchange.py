@@ -84,6 +84,10 @@ class Exchange:
             ]
         try:
             await over
+        except asyncio.CancelledError:  # the whole invocation is: a test's, since Lambda kills
+            task.cancel()
+            await asyncio.wait([task], timeout=margin)
+            raise
         finally:
             for timer in timers:
                 timer.cancel()
