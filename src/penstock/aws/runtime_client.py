@@ -25,8 +25,6 @@ __all__ = ("ResponsePost", "RuntimeApiError")
 _ACCEPTED = 202
 # Bytes that may wait for the socket before the producer does.
 _HIGH_WATER = 64 * 1024
-# Larger than this, a chunk is not copied to put its size before it.
-_COPY_BELOW = 32 * 1024
 
 
 class RuntimeApiError(TransportError):
@@ -87,12 +85,7 @@ class ResponsePost(asyncio.Protocol):
             RuntimeApiError: The API has answered already, or gone.
         """
         self._check()
-        if len(data) < _COPY_BELOW:
-            self._send(chunk(data))
-        elif data:
-            self._send(b"%x\r\n" % len(data))
-            self._send(data)
-            self._send(b"\r\n")
+        self._send(chunk(data))  # copied, and one system call: cheaper than three
         if self._room is not None:
             await self._room
             self._check()
