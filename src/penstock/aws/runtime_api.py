@@ -170,6 +170,11 @@ class ApiReply:
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
 
+    @property
+    def keeps_open(self) -> bool:
+        """Whether the connection may be used again."""
+        return self.headers.get("connection", "").lower() != "close"
+
 
 class ReplyReader:
     """Reads one answer of the Runtime API at a time from bytes as they come.
