@@ -14,12 +14,12 @@ MADE := $(VENV)/.made
 PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types test pytest docs contract bench fuzz demo pins clean
+.PHONY: help setup lint format types test pytest docs contract bench bench-lambda fuzz demo pins clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(MADE)/dev node_modules/.made $(MADE)/system  ## install everything that tests and tools need
+setup: $(MADE)/dev $(MADE)/ric node_modules/.made $(MADE)/system  ## install everything that tests and tools need
 
 $(MADE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,6 +37,14 @@ $(MADE)/dev: $(MADE)/venv $(PACKAGES)
 	@echo "installing penstock and what its tests need into $(VENV) (a minute or two, once)"
 	@$(PIP) -r requirements/dev.txt -e '.[cli,forms,speed]'
 	@touch $@ $(MADE)/demo
+
+# The older clients of Lambda's runtime that the tests run handlers under, each in a folder of its own.
+RICS := 2.0.12 3.1.1 4.0.4
+$(MADE)/ric: $(MADE)/dev
+	@for version in $(RICS); do \
+		test -d .state/ric/$$version/awslambdaric || $(BIN)/python -m pip install -qq \
+			--disable-pip-version-check -t .state/ric/$$version awslambdaric==$$version || exit 1; done
+	@touch $@
 
 $(MADE)/bench: $(MADE)/dev bench/requirements.txt bench/package.json
 	@$(PIP) -r bench/requirements.txt
@@ -78,6 +86,9 @@ contract: $(MADE)/venv  ## which rows of the contract no test names
 
 bench: $(MADE)/bench  ## the side-by-side benchmark; ARGS="burst --servers raw,penstock"
 	$(BIN)/python -m bench $(ARGS)
+
+bench-lambda: setup  ## handlers on Lambda beside Mangum and a bare loop
+	$(BIN)/python -m bench.lambdas $(ARGS)
 
 fuzz: setup  ## the random tests at full count: some minutes
 	PENSTOCK_FUZZ=100000 $(PYTEST) -m fuzz --timeout=3600 -o faulthandler_timeout=3600 $(ARGS)

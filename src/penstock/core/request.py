@@ -15,7 +15,6 @@ from http.cookies import CookieError, SimpleCookie
 from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import uuid4
 
 from penstock.core.format import Format
 from penstock.core.inbox import Inbox
@@ -175,10 +174,17 @@ class Request:
 
     @cached_property
     def id(self) -> str:
-        """The request's id: the ``X-Request-ID`` header where it is a short word, else made up."""
+        """The request's id: the ``X-Request-ID`` header where it is a short word, else made up.
+
+        On Lambda it is AWS's own.
+        """
+        if known := self.scope.get("penstock.request_id"):
+            return str(known)
         given = self.headers.get("x-request-id", "")
         if 0 < len(given) <= 128 and given.isascii() and given.isprintable() and " " not in given:
             return given
+        from uuid import uuid4  # late: it is slow to load, and AWS has ids of its own
+
         return uuid4().hex
 
     async def body(self) -> bytes:

@@ -18,11 +18,12 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from penstock.core.ending import Ending
 from penstock.core.main_thread import in_main_thread
 
-__all__ = ("GRACE", "Stoppable", "enroll", "hook_signals", "shutdown", "withdraw")
+__all__ = ("GRACE", "Stoppable", "enroll", "hook_signals", "shutdown", "stop_open", "withdraw")
 
 logger = logging.getLogger("penstock")
 
@@ -37,6 +38,14 @@ class Stoppable(Protocol):
 
     def shut_down(self) -> None:
         """End in good order within the grace; called on the loop it was enrolled from."""
+
+
+@runtime_checkable
+class _Endable(Protocol):
+    """Something open that may be ended for any reason."""
+
+    def stop(self, ending: Ending) -> None:
+        """End for the reason that ``ending`` says."""
 
 
 _open: dict[asyncio.AbstractEventLoop, set[Stoppable]] = {}
@@ -63,6 +72,18 @@ def withdraw(stream: Stoppable) -> None:
     streams = _open.get(loop)
     if streams is not None:
         streams.discard(stream)
+
+
+def stop_open(ending: Ending) -> bool:
+    """Stop every open stream of the running loop; return whether there was one.
+
+    For hosts that serve one request at a time and know when its time is up.
+    """
+    running = list(_open.get(asyncio.get_running_loop(), ()))
+    streams = [stream for stream in running if isinstance(stream, _Endable)]
+    for stream in streams:
+        stream.stop(ending)
+    return bool(streams)
 
 
 def shutdown() -> None:
