@@ -74,9 +74,9 @@ class AsyncEventStream(BaseStream[T]):
         self._check_entered("async with")
         return self._items
 
-    def __anext__(self) -> Awaitable[T]:
+    async def __anext__(self) -> T:
         self._check_entered("async with")
-        return self._items.__anext__()
+        return await anext(self._items)
 
     async def events(self, model: type[M], *, event: str | None = None) -> AsyncIterator[M]:
         """Yield each event's data, or each value, as a ``model``; with ``event``, that type's only.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from penstock.client.answers import (
     retry_after,
 )
 from penstock.client.backoff import Backoff
-from penstock.client.options import Options
+from penstock.client.options import Headers, Options
 from penstock.client.steps import (
     RESTARTED,
     Answer,
@@ -74,7 +74,7 @@ class Conversation:
         self._body = body.encode() if isinstance(body, str) else body
         default = "GET" if body is None else "POST"
         self.method = (options.method or default).strip().upper()
-        self.cursor = str(options.last_event_id)
+        self.cursor = options.cursor
         self.end: ServerSentEvent | None = None
         self._until = make_until(options.until)
         self._moved_to: str | None = None
@@ -146,9 +146,8 @@ class Conversation:
         headers = {b"accept": _ACCEPT[self._options.format], b"cache-control": b"no-cache"}
         if self._options.has_json:
             headers[b"content-type"] = b"application/json"
-        given = self._options.headers or ()
-        pairs = given.items() if isinstance(given, Mapping) else given
-        headers |= {name.lower().encode(): value.encode() for name, value in pairs}
+        for name, value in _pairs(self._options.headers or ()):
+            headers[name.lower().encode()] = value.encode()
         # Of HTTP's white space around a value nothing arrives, and h11 refuses to send it.
         if cursor := self.cursor.strip(" \t"):
             headers[b"last-event-id"] = cursor.encode()
@@ -320,6 +319,12 @@ _ACCEPT: dict[str | None, bytes] = {
     "sse": b"text/event-stream",
     **dict.fromkeys(("ndjson", "jsonl", "nljson"), b"application/x-ndjson"),
 }
+
+
+def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
+    # httpx.Headers is a mapping too.
+    given: Any = headers.items() if isinstance(headers, Mapping) else headers
+    return [(name, value) for name, value in given]
 
 
 def _is_same_origin(one: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from penstock.core.options import check_seconds
 from penstock.errors import InvalidOption
 from penstock.event import check_line
 
-__all__ = ("FormatName", "NdjsonName", "Options", "ReadKeywords", "Until", "make_options")
+__all__ = ("FormatName", "Headers", "NdjsonName", "Options", "ReadKeywords", "Until", "make_options")
 
 NdjsonName = Literal["ndjson", "jsonl", "nljson"]
 FormatName = Literal["sse", "ndjson", "jsonl", "nljson"]
@@ -35,7 +35,7 @@ class ReadKeywords(TypedDict, total=False):
     json: Any
     content: str | bytes | None
     client: Any
-    last_event_id: str | int
+    last_event_id: str | int | None
     reconnect: bool | None
     max_retries: int | None
     retry_delay: float
@@ -69,7 +69,7 @@ class Options:
         content: Request body as it is, str or bytes.
         client: An httpx or httpx2 client to use; it is not closed. None: one of our own.
         format: "sse" or "ndjson"; None: as the response's content type says.
-        last_event_id: Where to resume from; "" for the start.
+        last_event_id: Where to resume from; None or "" for the start.
         reconnect: Ask again when the stream ends without its end mark, or is cut. None: for GET,
             HEAD and REPORT always; else only a cut, and only with an id to resume from.
         max_retries: Attempts in vain before ``ConnectionLost``, those for the first connection
@@ -97,7 +97,7 @@ class Options:
     content: str | bytes | None = None
     client: Any = None
     format: str | None = None
-    last_event_id: str | int = ""
+    last_event_id: str | int | None = None
     reconnect: bool | None = None
     max_retries: int | None = None
     retry_delay: float = 1.0
@@ -128,7 +128,7 @@ class Options:
             raise InvalidOption("content", self.content, "str or bytes: it may be sent again")
         if self.content is not None and self.has_json:
             raise InvalidOption("json", self.json, "left out when content= is given")
-        check_line("last_event_id", str(self.last_event_id))
+        check_line("last_event_id", self.cursor)
         self._check_kinds()
 
     def _check_kinds(self) -> None:
@@ -143,6 +143,11 @@ class Options:
             callable(self.until) or isinstance(self.until, (str, Mapping))
         ):
             raise InvalidOption("until", self.until, "a str, a mapping or a function")
+
+    @property
+    def cursor(self) -> str:
+        """The initial last event ID; "" when there is none."""
+        return "" if self.last_event_id is None else str(self.last_event_id)
 
     @property
     def has_json(self) -> bool:
