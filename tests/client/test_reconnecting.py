@@ -366,3 +366,26 @@ def test_an_error_in_a_callback_is_the_callers(read) -> None:
 
     with scripted(sends(b":x\n\n" + END)) as server, pytest.raises(KeyError):
         read(server.url, on_comment=boom)
+
+
+async def test_told_while_nobody_waits() -> None:
+    # The reader is busy with an event: the word must not be lost.
+    def first(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"id: 4\ndata: a\n\n")
+        peer.hold()
+
+    with scripted(in_turn(first, sends(b"data: b\n\n" + END), first)) as server:
+        with connect(server.url, retry_delay=0.0) as events:
+            assert next(events).data == "a"
+            events.restart()
+            assert [event.data for event in events] == ["b"]
+        server.requests.clear()
+        async with aconnect(server.url, retry_delay=0.0) as stream:
+            assert (await anext(stream)).data == "a"
+            stream.restart()
+            assert [event.data async for event in stream] == ["b"]
+        with connect(server.url, retry_delay=0.0) as events:
+            assert next(events).data == "a"
+            events.close()
+            assert list(events) == []

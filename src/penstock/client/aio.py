@@ -138,7 +138,9 @@ class AsyncEventStream(BaseStream[T]):
     async def _take_step(self) -> None:
         """Do the step at hand and learn the next."""
         step = self._step
-        if isinstance(step, (Open, Follow, Read, ReadAll, Wait)):
+        if self._restarting and isinstance(step, Read):
+            answer: Answer = RESTARTED  # told while nobody waited here
+        elif isinstance(step, (Open, Follow, Read, ReadAll, Wait)):
             answer = await self._interruptible(self._do(step))
         else:
             answer = await self._do(step)

@@ -199,8 +199,11 @@ class EventStream(BaseStream[T]):
 
     def _read(self) -> Answer:
         library = self._of_ours()
+        # In this order: whoever interrupts sets the flag first and then looks whether we read.
         self._is_reading = True
         try:
+            if self._closing or self._restarting:
+                return RESTARTED
             return next(self._body, None)
         except library.errors as exc:
             return library.lost(exc)
