@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import NoneType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -46,8 +46,7 @@ class AsyncEventStream(BaseStream[T]):
         super().__init__(url, options)
         self._body: AsyncIterator[bytes] | None = None
         self._reader: asyncio.Task[Any] | None = None  # while it waits for something of ours
-        self._at_rest = asyncio.Event()
-        self._at_rest.set()
+        self._has_left: asyncio.Future[None] | None = None  # who closes waits for its reader
         self._ending = asyncio.Lock()  # whoever ends it, the other waits until it has ended
         self._items = self._iterate()
 
@@ -103,7 +102,10 @@ class AsyncEventStream(BaseStream[T]):
         """End the stream, from any task: its reader's loop just ends. Harmless twice."""
         self._closing = True
         self._interrupt()
-        await self._at_rest.wait()
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            if self._has_left is None:
+                self._has_left = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._has_left)
         # Not while its reader is in it: that one is on its way out.
         if not getattr(self._items, "ag_running", False):
             await self._items.aclose()
@@ -138,34 +140,38 @@ class AsyncEventStream(BaseStream[T]):
     async def _take_step(self) -> None:
         """Do the step at hand and learn the next."""
         step = self._step
-        if self._restarting and isinstance(step, Read):
-            answer: Answer = RESTARTED  # told while nobody waited here
-        elif isinstance(step, (Open, Follow, Read, ReadAll, Wait)):
-            answer = await self._interruptible(self._do(step))
+        # The two that come for every chunk first, and without a detour.
+        if type(step) is Deliver:
+            answer: Answer = None
+        elif type(step) is Call:
+            await _called(step.function, step.argument)
+            answer = None
         else:
-            answer = await self._do(step)
-        if self._closing:
-            self._step = None
-            return
-        if self._restarting and isinstance(step, (Open, Follow, Read, Wait)):
-            self._restarting = False
-            if not isinstance(step, Wait):
-                answer = RESTARTED
+            if self._restarting and type(step) is Read:
+                answer = RESTARTED  # told while nobody waited here
+            else:
+                answer = await self._interruptible(step)
+            if self._closing:
+                self._step = None
+                return
+            if self._restarting and isinstance(step, (Open, Follow, Read, Wait)):
+                self._restarting = False
+                if not isinstance(step, Wait):
+                    answer = RESTARTED
         self._step = None
         try:
             self._step = self._steps.send(answer)
         except StopIteration:
             await self._close_response()
 
-    async def _interruptible(self, work: Awaitable[Answer]) -> Answer:
-        """Await ``work``; ``aclose`` and ``restart`` may break it off, as asyncio.timeout would."""
+    async def _interruptible(self, step: object) -> Answer:
+        """Do ``step``; ``aclose`` and ``restart`` may break it off, as asyncio.timeout would."""
         task = asyncio.current_task()
         assert task is not None
         others = task.cancelling()
         self._reader = task
-        self._at_rest.clear()
         try:
-            return await work
+            return await (self._read() if type(step) is Read else self._do(step))
         except asyncio.CancelledError:
             is_ours = self._closing or self._restarting
             if not is_ours or task.uncancel() > others:
@@ -173,11 +179,10 @@ class AsyncEventStream(BaseStream[T]):
             return None  # what it would have been does not matter: the caller looks at the flags
         finally:
             self._reader = None
-            self._at_rest.set()
+            if self._has_left is not None and not self._has_left.done():
+                self._has_left.set_result(None)
 
     async def _do(self, step: object) -> Answer:
-        if type(step) is Read:
-            return await self._read()
         if type(step) is Open:
             library, options = self._of_ours(), self._options
             await self._close_response()
@@ -192,9 +197,7 @@ class AsyncEventStream(BaseStream[T]):
             return await self._send(lambda: response.next_request, auth)
         if type(step) is ReadAll:
             return await self._read_all(step.limit)
-        if type(step) is Call:
-            await _called(step.function, step.argument)
-        elif type(step) is Wait:
+        if type(step) is Wait:
             await self._close_response()
             await (self._options.sleep or self._clock.sleep)(step.seconds)
         return None
@@ -217,7 +220,9 @@ class AsyncEventStream(BaseStream[T]):
         library = self._of_ours()
         assert self._body is not None, "it was opened"
         try:
-            return await anext(self._body, None)
+            return await self._body.__anext__()
+        except StopAsyncIteration:
+            return None
         except library.errors as exc:
             return library.lost(exc)
 

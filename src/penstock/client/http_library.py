@@ -8,6 +8,7 @@ Stays out: blocking and awaiting (``sync``, ``aio``).
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 from penstock.client.steps import Head, Lost, RequestSpec
@@ -43,7 +44,8 @@ class HttpLibrary:
         self._module = module
         self.is_ours = client is None
         if client is None:
-            self.client = getattr(module, kind)(timeout=module.Timeout(_CONNECT_SECONDS, pool=None))
+            timeout = module.Timeout(_CONNECT_SECONDS, pool=None)
+            self.client = getattr(module, kind)(timeout=timeout, verify=_trust(module))
         else:
             self.client = client
         own = self.client.timeout
@@ -96,6 +98,12 @@ class HttpLibrary:
         else:
             why = str(error) or type(error).__name__
         return Lost(error, why, isinstance(error, self._final))
+
+
+@cache
+def _trust(module: Any) -> Any:
+    """Return what a client of our own trusts: once, since it takes longer than the rest of it."""
+    return module.create_ssl_context()
 
 
 def _installed() -> Any:

@@ -17,7 +17,15 @@ from penstock.core.options import check_seconds
 from penstock.errors import InvalidOption
 from penstock.event import check_line
 
-__all__ = ("FormatName", "Headers", "NdjsonName", "Options", "ReadKeywords", "Until", "make_options")
+__all__ = (
+    "FormatName",
+    "Headers",
+    "NdjsonName",
+    "Options",
+    "ReadKeywords",
+    "Until",
+    "make_options",
+)
 
 NdjsonName = Literal["ndjson", "jsonl", "nljson"]
 FormatName = Literal["sse", "ndjson", "jsonl", "nljson"]

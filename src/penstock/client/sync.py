@@ -145,15 +145,20 @@ class EventStream(BaseStream[T]):
 
     def _take_step(self) -> None:
         """Do the step at hand and learn the next."""
-        answer = self._do(self._step)
-        if self._closing:
-            self._step = None
-            return
-        if self._restarting and isinstance(self._step, (Open, Follow, Read, Wait)):
-            self._restarting = False
-            self._woken.clear()
-            if not isinstance(self._step, Wait):
-                answer = RESTARTED
+        step = self._step
+        # The two that come for every chunk first, and without a detour.
+        if type(step) is Deliver:
+            answer: Answer = None
+        else:
+            answer = self._read() if type(step) is Read else self._do(step)
+            if self._closing:
+                self._step = None
+                return
+            if self._restarting and isinstance(step, (Open, Follow, Read, Wait)):
+                self._restarting = False
+                self._woken.clear()
+                if not isinstance(step, Wait):
+                    answer = RESTARTED
         self._step = None
         try:
             self._step = self._steps.send(answer)
@@ -161,8 +166,6 @@ class EventStream(BaseStream[T]):
             self._close_response()
 
     def _do(self, step: object) -> Answer:
-        if type(step) is Read:
-            return self._read()
         if type(step) is Open:
             library = self._of_ours()
             self._close_response()
