@@ -64,6 +64,16 @@ class Context(Request):
         state: dict[str, Any] = self.scope.setdefault("state", {})
         return state
 
+    @property
+    def event(self) -> Any:
+        """On Lambda the event that is answered; None elsewhere."""
+        return self.scope.get("aws.event")
+
+    @property
+    def lambda_context(self) -> Any:
+        """On Lambda the context that AWS gives a handler; None elsewhere."""
+        return self.scope.get("aws.context")
+
     def commit(self) -> None:
         """Let the head leave now, before the first item is there.
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from penstock.app.context import Context
 from penstock.app.lifecycle import Guard, Step, as_guards, as_steps
+from penstock.aws.secrets import check_names, load_secrets
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
 from penstock.core.response import Response, stream_head
@@ -28,7 +30,17 @@ Middleware: TypeAlias = Callable[[Context, CallNext], Awaitable[Response]]
 HandlerKind: TypeAlias = Literal["generator", "function"]
 
 # What endpoint() takes besides a stream's options.
-_OPTIONS = ("format", "max_body", "methods", "name", "setup", "teardown", "unavailable", "validate")
+_OPTIONS = (
+    "format",
+    "max_body",
+    "methods",
+    "name",
+    "secrets",
+    "setup",
+    "teardown",
+    "unavailable",
+    "validate",
+)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -78,6 +90,7 @@ def make_plan(
     teardown: Any,
     validate: Any,
     unavailable: bool,
+    secrets: Any,
     max_body: int,
     keywords: StreamKeywords,
 ) -> Plan:
@@ -102,9 +115,14 @@ def make_plan(
         unavailable=unavailable,
         max_body=max_body,
         validate=as_guards("validate", validate, 400),
-        setup=as_steps("setup", setup),
+        setup=(*_secret_steps(secrets), *as_steps("setup", setup)),
         teardown=as_steps("teardown", teardown),
     )
+
+
+def _secret_steps(secrets: Any) -> tuple[Step, ...]:
+    names = check_names(secrets)
+    return (Step(partial(load_secrets, names), False),) if names else ()
 
 
 def make_route(handler: Any) -> Route:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import NoReturn, Unpack
 
 from penstock.asgi import respond
+from penstock.aws.piping import LambdaSink
+from penstock.aws.response_stream import ResponseStream
 from penstock.core.ending import Ending
 from penstock.core.format import Format
 from penstock.core.memory import MemorySink
@@ -66,6 +68,17 @@ class Stream(Streaming):
             await respond(self, scope, receive, send)
 
         return WsgiApp(app)(environ, start_response)
+
+    async def to_lambda(self, response_stream: ResponseStream) -> Ending:
+        """Write it to a Lambda handler's response stream, which is not ended by it.
+
+        Its status and headers are the response's, when nothing was written before.
+
+        Raises:
+            Exception: What the source raised before its first item.
+            TransportError: It broke off later, on a wire that has no error event.
+        """
+        return await self.send(LambdaSink(response_stream))
 
     async def to_bytes(self) -> bytes:
         """Return the whole body.

@@ -80,6 +80,8 @@ class StreamOptions:
         cleanup_timeout: Seconds a producer's cleanup may take after the stream was stopped.
         on_shutdown: "end" the producer at once, or let it "drain" within the grace.
         clock: Where time comes from; None: the clock in force where the stream runs.
+        raise_cuts: Re-raise to the host an error that this wire has no words for: some hosts can
+            tell their reader more than that the body was cut.
     """
 
     keep_alive: float | None = None
@@ -91,6 +93,7 @@ class StreamOptions:
     cleanup_timeout: float = 5.0
     on_shutdown: Literal["end", "drain"] = "end"
     clock: Clock | None = None
+    raise_cuts: bool = False
 
     def __post_init__(self) -> None:
         for name in ("keep_alive", "timeout", "idle_timeout"):
@@ -140,9 +143,10 @@ def resolve(
     chosen: Format = get_format(format, **wire)
     for name in _HEAD:
         given.pop(name, None)
-    unknown = sorted(set(given) - set(StreamOptions.__dataclass_fields__))
+    flow = set(StreamOptions.__dataclass_fields__) - {"raise_cuts"}  # a host's, not a user's
+    unknown = sorted(set(given) - flow)
     if unknown:
-        known = sorted({*_WIRE, *_HEAD, *StreamOptions.__dataclass_fields__, *also})
+        known = sorted({*_WIRE, *_HEAD, *flow, *also})
         raise InvalidOption(unknown[0], given[unknown[0]], _unknown(unknown[0], known))
     if "keep_alive" not in given:
         given["keep_alive"] = chosen.keep_alive

@@ -218,7 +218,7 @@ class Pump:
         if self._sink_error is not None:
             raise self._sink_error
         error = self._error
-        if error is not None and (not self._committed or self._options.throw):
+        if error is not None:
             if isinstance(error, asyncio.CancelledError):
                 # The source's own: raised as it is, the host would take it for one of its own.
                 raise StreamError("something cancelled the source from inside") from error
@@ -325,9 +325,9 @@ class Pump:
         if self._committed and self._options.throw:
             self._error, self._breaking_off = error, True
         else:
-            if self._committed:
-                report(error, "a stream failed", self._request)
             self._put_error(error)
+            if self._error is None:  # else it is raised to the host
+                report(error, "a stream failed", self._request)
         self.outbox.end()
 
     def _put_error(self, error: BaseException) -> None:
@@ -338,6 +338,8 @@ class Pump:
         words = error_words(self.encoder, problem_of(error, self._options.scrub), self._request)
         if words is None:
             self._breaking_off = True
+            if self._options.raise_cuts:
+                self._error = error
         else:
             self._note(words)
 

@@ -175,7 +175,12 @@ class Request:
 
     @cached_property
     def id(self) -> str:
-        """The request's id: the ``X-Request-ID`` header where it is a short word, else made up."""
+        """The request's id: the ``X-Request-ID`` header where it is a short word, else made up.
+
+        On Lambda it is AWS's own.
+        """
+        if known := self.scope.get("penstock.request_id"):
+            return str(known)
         given = self.headers.get("x-request-id", "")
         if 0 < len(given) <= 128 and given.isascii() and given.isprintable() and " " not in given:
             return given

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import copy_context
 from copy import copy
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from penstock.core.ending import Ending
@@ -261,6 +262,10 @@ class Streaming(Response):
     def pump(self) -> Pump | None:
         """The running stream; None before it is sent."""
         return self._pump
+
+    def raise_cuts(self) -> None:
+        """Raise to the host what this wire has no words for, after the head too."""
+        self.options = replace(self.options, raise_cuts=True)
 
     def stop(self, ending: Ending = Ending.STOPPED) -> None:
         """End the stream in good order; harmless when it has ended."""

@@ -20,9 +20,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
 
+from penstock.core.ending import Ending
 from penstock.core.main_thread import in_main_thread
 
-__all__ = ("GRACE", "Stoppable", "enroll", "hook_signals", "shutdown", "withdraw")
+__all__ = ("GRACE", "Stoppable", "enroll", "hook_signals", "shutdown", "stop_open", "withdraw")
 
 logger = logging.getLogger("penstock")
 
@@ -37,6 +38,9 @@ class Stoppable(Protocol):
 
     def shut_down(self) -> None:
         """End in good order within the grace; called on the loop it was enrolled from."""
+
+    def stop(self, ending: Ending) -> None:
+        """End for the reason that ``ending`` says."""
 
 
 _open: dict[asyncio.AbstractEventLoop, set[Stoppable]] = {}
@@ -63,6 +67,17 @@ def withdraw(stream: Stoppable) -> None:
     streams = _open.get(loop)
     if streams is not None:
         streams.discard(stream)
+
+
+def stop_open(ending: Ending) -> bool:
+    """Stop every open stream of the running loop; return whether there was one.
+
+    For hosts that serve one request at a time and know when its time is up.
+    """
+    streams = list(_open.get(asyncio.get_running_loop(), ()))
+    for stream in streams:
+        stream.stop(ending)
+    return bool(streams)
 
 
 def shutdown() -> None:
