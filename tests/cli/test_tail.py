@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +16,7 @@ from penstock import ServerSentEvent
 from penstock.cli import commands
 from penstock.cli.tail import make_filter
 from tests.cli.running import run_penstock
+from tests.cli.terminal import Terminal
 from tests.support.scripted import Peer, scripted
 from tests.support.servers import free_port
 
@@ -189,46 +183,6 @@ def test_no_server_and_no_address(tail) -> None:
         ran = tail(url)
         assert ran.returncode == 1
         assert len(ran.stderr.splitlines()) == 1, ran.stderr
-
-
-class Terminal:
-    """The command in a terminal of 80 columns."""
-
-    def __init__(self, *args: str, **env: str) -> None:
-        self._main, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "penstock.cli", *args],
-            stdin=other, stdout=other, stderr=other, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", **env},
-        )  # fmt: skip
-        os.close(other)
-        self.seen = ""
-
-    def wait_for(self, text: str, timeout: float = 20.0) -> str:
-        deadline = time.monotonic() + timeout
-        while text not in self.seen:
-            assert time.monotonic() < deadline, f"no {text!r} in {self.seen!r}"
-            if not self._read():
-                break
-        assert text in self.seen
-        return self.seen
-
-    def end(self) -> int:
-        while self._read():
-            pass
-        os.close(self._main)
-        return self.process.wait(20)
-
-    def _read(self) -> bool:
-        if not select.select([self._main], [], [], 0.2)[0]:
-            return True
-        try:
-            data = os.read(self._main, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            return False
-        self.seen += data.decode(errors="replace")
-        return bool(data)
 
 
 def test_in_a_terminal() -> None:

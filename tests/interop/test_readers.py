@@ -97,7 +97,7 @@ def _sseclient(url: str) -> Found:
     with httpx.Client() as client, client.stream("GET", url) as response:
         # Its iterable must also be closable: a generator is.
         chunks = (chunk for chunk in response.iter_bytes())
-        return [(e.event, e.id, e.data) for e in sseclient.SSEClient(chunks).events()]
+        return [(e.event, e.id or "", e.data) for e in sseclient.SSEClient(chunks).events()]
 
 
 def _ours(url: str) -> Found:

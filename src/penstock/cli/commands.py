@@ -19,6 +19,7 @@ from penstock.cli import server
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
 from penstock.cli.demo.app import create_app
 from penstock.cli.demo.journal import Journal
+from penstock.cli.invoke import invoke
 from penstock.cli.serving import Serving
 from penstock.cli.tail import tail
 from penstock.cli.target import load_target, split_target
@@ -176,3 +177,11 @@ cli.command(
         "penstock tail :8000/jobs/7 --last-event-id 41 --no-reconnect",
     )
 )(tail)
+
+cli.command(
+    epilog=_examples(
+        'penstock invoke worker --payload \'{"prompt": "hi"}\'',
+        "penstock invoke worker -p @event.json --text",
+        "penstock invoke worker --endpoint-url http://127.0.0.1:9000 --region us-east-1",
+    )
+)(invoke)
