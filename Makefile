@@ -19,7 +19,7 @@ PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(MADE)/dev node_modules/.made $(MADE)/system  ## install everything that tests and tools need
+setup: $(MADE)/dev $(MADE)/ric node_modules/.made $(MADE)/system  ## install everything that tests and tools need
 
 $(MADE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,6 +37,14 @@ $(MADE)/dev: $(MADE)/venv $(PACKAGES)
 	@echo "installing penstock and what its tests need into $(VENV) (a minute or two, once)"
 	@$(PIP) -r requirements/dev.txt -e '.[cli,forms,speed]'
 	@touch $@ $(MADE)/demo
+
+# The older clients of Lambda's runtime that the tests run handlers under, each in a folder of its own.
+RICS := 2.0.12 3.1.1 4.0.4
+$(MADE)/ric: $(MADE)/dev
+	@for version in $(RICS); do \
+		test -d .state/ric/$$version/awslambdaric || $(BIN)/python -m pip install -qq \
+			--disable-pip-version-check -t .state/ric/$$version awslambdaric==$$version || exit 1; done
+	@touch $@
 
 $(MADE)/bench: $(MADE)/dev bench/requirements.txt bench/package.json
 	@$(PIP) -r bench/requirements.txt

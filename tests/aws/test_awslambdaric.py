@@ -95,7 +95,8 @@ def test_an_awslambdaric_of_another_shape_is_named_and_answered_by_a_buffer(
     code = """
 import logging, sys, types
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
-package, module = types.ModuleType("awslambdaric"), types.ModuleType("awslambdaric.lambda_runtime_client")
+package = types.ModuleType("awslambdaric")
+module = types.ModuleType("awslambdaric.lambda_runtime_client")
 package.__version__ = "9.9.9"
 class LambdaRuntimeClient:
     def wait_next_invocation(self): ...

@@ -32,7 +32,7 @@ from penstock.app.plan import (
     make_route,
 )
 from penstock.asgi import AsgiSink
-from penstock.aws.asgi_handler import MARGIN, AsgiHandler, InvokeMode
+from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox

@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.aws.asgi_handler import asgi_handler, wsgi_handler
+    from penstock.aws.app_handler import asgi_handler, wsgi_handler
     from penstock.aws.handlers import (
         LambdaHandler,
         StreamHandler,
@@ -51,13 +51,13 @@ _EXPORTS = {
     "StreamFormat": "types",
     "StreamHandler": "handlers",
     "StreamifyHandler": "handlers",
-    "asgi_handler": "asgi_handler",
+    "asgi_handler": "app_handler",
     "create_lambda_stream": "piping",
     "invoke_stream": "invoke",
     "load_secrets": "secrets",
     "stream_handler": "handlers",
     "streamify_response": "handlers",
-    "wsgi_handler": "asgi_handler",
+    "wsgi_handler": "app_handler",
 }
 
 __all__ = (

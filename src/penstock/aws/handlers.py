@@ -2,7 +2,7 @@
 
 Lives here: both decorators, and what a handler is given. A handler is an ``Endpoint`` behind it:
 the same chain, the same errors, the same wire.
-Stays out: whole apps (``asgi_handler.py``), what a handler may return (``replies.py``).
+Stays out: whole apps (``app_handler.py``), what a handler may return (``replies.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack, overload
 from penstock.app.context import Context
 from penstock.app.endpoint import EndpointBuilder, endpoint
 from penstock.app.plan import METHODS, Middleware
-from penstock.aws.asgi_handler import MARGIN, AsgiHandler, InvokeMode
+from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.aws.calling import Calling
 from penstock.aws.mixed import MixedEncoder, Raw
 from penstock.aws.response_stream import ResponseStream

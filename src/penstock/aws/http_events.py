@@ -13,7 +13,6 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
@@ -196,7 +195,7 @@ def _read_v2(event: Event, door: FrontDoor) -> HttpRequest:
         protocol=http.get("protocol"),
         root=unquote(root),
     )
-    return HttpRequest(door, scope, partial(_body, event))
+    return _request(door, scope, event)
 
 
 def _read_v1(event: Event, door: FrontDoor) -> HttpRequest:
@@ -218,7 +217,7 @@ def _read_v1(event: Event, door: FrontDoor) -> HttpRequest:
         protocol=about.get("protocol"),
         root=unquote(root),
     )
-    return HttpRequest(door, scope, partial(_body, event))
+    return _request(door, scope, event)
 
 
 def _read_alb(event: Event) -> HttpRequest:
@@ -238,7 +237,17 @@ def _read_alb(event: Event) -> HttpRequest:
         client=client,
         server=(None, None),
     )
-    return HttpRequest(FrontDoor.ALB, scope, partial(_body, event), multi_value_headers=multi)
+    return _request(FrontDoor.ALB, scope, event, multi_value_headers=multi)
+
+
+def _request(
+    door: FrontDoor, scope: Scope, event: Event, *, multi_value_headers: bool = False
+) -> HttpRequest:
+    body = _body(event)
+    headers = scope["headers"]
+    if body and not any(name == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(body)).encode()))  # WSGI apps need it
+    return HttpRequest(door, scope, lambda: body, multi_value_headers)
 
 
 def _scope(

@@ -192,7 +192,7 @@ def _text_or_base64(body: bytes, headers: list[tuple[str, str]]) -> tuple[str, b
     given = dict(headers)
     kind = given.get("content-type", "")
     is_text = kind.startswith(_TEXT_TYPES) or "charset=" in kind or "+json" in kind or not kind
-    if is_text and "content-encoding" not in given:
+    if is_text and given.get("content-encoding", "identity") == "identity":
         try:
             return body.decode(), False
         except UnicodeDecodeError:

@@ -18,7 +18,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from penstock.core.ending import Ending
 from penstock.core.main_thread import in_main_thread
@@ -38,6 +38,11 @@ class Stoppable(Protocol):
 
     def shut_down(self) -> None:
         """End in good order within the grace; called on the loop it was enrolled from."""
+
+
+@runtime_checkable
+class _Endable(Protocol):
+    """Something open that may be ended for any reason."""
 
     def stop(self, ending: Ending) -> None:
         """End for the reason that ``ending`` says."""
@@ -74,7 +79,8 @@ def stop_open(ending: Ending) -> bool:
 
     For hosts that serve one request at a time and know when its time is up.
     """
-    streams = list(_open.get(asyncio.get_running_loop(), ()))
+    running = list(_open.get(asyncio.get_running_loop(), ()))
+    streams = [stream for stream in running if isinstance(stream, _Endable)]
     for stream in streams:
         stream.stop(ending)
     return bool(streams)

@@ -6,7 +6,7 @@ import os
 from penstock import endpoint
 from penstock.aws import HttpResponseStream, stream_handler, streamify_response
 
-LEFT = []
+LEFT: list = []
 
 
 @stream_handler(format="sse")

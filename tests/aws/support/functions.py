@@ -1,6 +1,6 @@
 """Functions in processes of their own, under AWS's awslambdaric or our own loop.
 
-The versions of awslambdaric are installed by pip, each into a folder of its own, once.
+``make setup`` installs the older versions of awslambdaric, each into a folder of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from tests.aws.support.runtime_api import RuntimeApi
+from tests.conftest import require
 
 __all__ = ("APPS", "NEWEST", "VERSIONS", "Function", "running", "site_of")
 
@@ -29,9 +30,7 @@ def site_of(version: str) -> Path | None:
     if version == NEWEST:
         return None
     folder = ROOT / ".state" / "ric" / version
-    if not (folder / "awslambdaric").is_dir():
-        pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-t", str(folder), f"awslambdaric=={version}"], check=True)
+    require((folder / "awslambdaric").is_dir(), f"awslambdaric {version} (make setup)")
     return folder
 
 

@@ -241,7 +241,11 @@ class RuntimeApi:
                 call.raw += line
                 break
             if call.early is not None:
+                self.drop(call)  # before it is told: it may ask for the next at once
                 _send(connection, *call.early)
+                connection.shutdown(socket.SHUT_WR)
+                while stream.read(65536):  # closing on unread bytes would take the answer back
+                    pass
                 return False
             if call.read_rate is not None:
                 ahead = call.size / call.read_rate - (time.monotonic() - began)
