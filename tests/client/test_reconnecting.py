@@ -286,6 +286,17 @@ async def test_close_from_another_task(state) -> None:
             assert [event async for event in events] == []
 
 
+async def test_close_from_another_thread_than_the_loops() -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.hold()
+
+    with scripted(script) as server:
+        async with aconnect(server.url) as events:
+            threading.Timer(0.2, events.close).start()
+            assert [event async for event in events] == []
+
+
 async def test_a_cancelled_reader_is_cancelled() -> None:
     def script(peer: Peer) -> None:
         peer.head()

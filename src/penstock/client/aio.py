@@ -37,7 +37,8 @@ class AsyncEventStream(BaseStream[T]):
     """A stream read with ``async for``; ``aconnect`` makes it, ``async with`` opens it.
 
     Items are ``ServerSentEvent``, or each line's JSON value when the stream is NDJSON. One task
-    reads; ``aclose`` and ``restart`` may come from any task of the same loop.
+    reads; ``aclose`` and ``restart`` may come from any task of the same loop, ``close`` from any
+    thread.
     """
 
     _kind = "AsyncClient"
@@ -48,10 +49,12 @@ class AsyncEventStream(BaseStream[T]):
         self._reader: asyncio.Task[Any] | None = None  # while it waits for something of ours
         self._has_left: asyncio.Future[None] | None = None  # who closes waits for its reader
         self._ending = asyncio.Lock()  # whoever ends it, the other waits until it has ended
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._items = self._iterate()
 
     async def __aenter__(self) -> Self:
         self._begin()
+        self._loop = asyncio.get_running_loop()
         try:
             self._step = next(self._steps, None)
             while not isinstance(self._step, (Read, Deliver, NoneType)):
@@ -110,6 +113,12 @@ class AsyncEventStream(BaseStream[T]):
         if not getattr(self._items, "ag_running", False):
             await self._items.aclose()
         await self._end()
+
+    def close(self) -> None:
+        """Tell the reader to end, from any thread; ``aclose`` also waits until it has."""
+        self._closing = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._interrupt)
 
     def restart(self) -> None:
         """Drop the connection, from any task, and ask again from the last event ID."""
