@@ -47,7 +47,8 @@ class Results:
         """Return CPU per event relative to raw: the median of the rounds' own ratios."""
         by_server = self.figures.get(load, {})
         pairs = zip(by_server.get(server, ()), by_server.get(RAW, ()), strict=False)
-        ratios = [one.cpu / raw.cpu for one, raw in pairs]
+        # A short run may take less than the kernel's clock can tell.
+        ratios = [one.cpu / raw.cpu for one, raw in pairs if raw.cpu]
         return median(ratios) if ratios else None
 
     def memory_ratio(self, server: str) -> float | None:

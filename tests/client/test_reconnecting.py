@@ -400,3 +400,39 @@ async def test_told_while_nobody_waits() -> None:
             assert next(events).data == "a"
             events.close()
             assert list(events) == []
+
+
+def test_a_retry_of_any_length_is_an_hour_at_most(read) -> None:
+    delays: list[float] = []
+
+    async def asleep(delay: float) -> None:
+        delays.append(delay)
+
+    sleep = asleep if read is FACES["async"] else delays.append
+    first = sends(b"retry: " + b"9" * 3000 + b"\ndata: a\n\n")
+    with scripted(in_turn(first, sends(END))) as server:
+        assert read(server.url, sleep=sleep).data == ["a"]
+    assert delays == [3600.0]
+
+
+def test_close_within_a_callback() -> None:
+    with scripted(sends(b"data: a\n\n")) as server:
+        stream = connect(server.url, retry_delay=600.0, on_reconnect=lambda info: stream.close())
+        with stream as events:
+            assert [event.data for event in events] == ["a"]
+    with scripted(lambda peer: peer.answer(503)) as server:
+        stream = connect(
+            server.url, retry_delay=600.0, max_retries=3, on_reconnect=lambda info: stream.close()
+        )
+        with stream as events:
+            assert list(events) == []
+
+
+async def test_aclose_within_a_callback() -> None:
+    async def stop(info: Reconnect) -> None:
+        await stream.aclose()
+
+    with scripted(lambda peer: peer.answer(503)) as server:
+        stream = aconnect(server.url, retry_delay=600.0, max_retries=3, on_reconnect=stop)
+        async with stream as events:
+            assert [event async for event in events] == []

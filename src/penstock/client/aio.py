@@ -148,6 +148,9 @@ class AsyncEventStream(BaseStream[T]):
 
     async def _take_step(self) -> None:
         """Do the step at hand and learn the next."""
+        if self._closing:
+            self._step = None
+            return
         step = self._step
         # The two that come for every chunk first, and without a detour.
         if type(step) is Deliver:

@@ -52,6 +52,7 @@ Steps = Generator[Step, Any, None]
 _log = logging.getLogger("penstock.client")
 
 _MAX_REDIRECTS = 20
+_LONGEST_RETRY = 3_600_000  # milliseconds: a server may write any number of digits
 _READ = Read()
 # Each line with its end, or what is left: a CR at the very end counts, the decoder drops its LF.
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -147,7 +148,7 @@ class Conversation:
         if self._options.has_json:
             headers[b"content-type"] = b"application/json"
         for name, value in _pairs(self._options.headers or ()):
-            headers[name.lower().encode()] = value.encode()
+            headers[name.lower().encode()] = str(value).encode()
         # Of HTTP's white space around a value nothing arrives, and h11 refuses to send it.
         if cursor := self.cursor.strip(" \t"):
             headers[b"last-event-id"] = cursor.encode()
@@ -165,7 +166,8 @@ class Conversation:
 
     def _may_retry_opening(self) -> bool:
         # Of a stream that never was open, an error is told at once: it may be a wrong address.
-        return self._was_open or bool(self._options.max_retries)
+        may_reconnect = self._was_open and self._options.reconnect is not False
+        return may_reconnect or bool(self._options.max_retries)
 
     # -- reading
 
@@ -185,7 +187,7 @@ class Conversation:
                 self.cursor = decoder.last_event_id
                 yield from self._tell_comments()
                 if decoder.retry is not None:
-                    self._backoff.base = decoder.retry / 1000
+                    self._backoff.base = min(decoder.retry, _LONGEST_RETRY) / 1000
                 if self.cursor == END_ID != before or (self._until is not None and events):
                     events, is_end = self._up_to_end(events, before)
                     yield Deliver(events, self.cursor)

@@ -145,6 +145,9 @@ class EventStream(BaseStream[T]):
 
     def _take_step(self) -> None:
         """Do the step at hand and learn the next."""
+        if self._closing:
+            self._step = None
+            return
         step = self._step
         # The two that come for every chunk first, and without a detour.
         if type(step) is Deliver:
