@@ -5,10 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from penstock.client import ConnectionLost, Reconnect, ResponseError, aconnect, connect
+from penstock.client import (
+    AsyncEventStream,
+    ConnectionLost,
+    Reconnect,
+    ResponseError,
+    aconnect,
+    connect,
+)
 from penstock.testing import FakeClock
 from tests.client.faces import FACES, Read
 from tests.support.process import wait_until
@@ -429,6 +437,8 @@ def test_close_within_a_callback() -> None:
 
 
 async def test_aclose_within_a_callback() -> None:
+    stream: AsyncEventStream[Any]
+
     async def stop(info: Reconnect) -> None:
         await stream.aclose()
 
