@@ -12,6 +12,7 @@ import pytest
 from penstock.client import (
     AsyncEventStream,
     ConnectionLost,
+    EventStream,
     Reconnect,
     ResponseError,
     aconnect,
@@ -424,6 +425,7 @@ def test_a_retry_of_any_length_is_an_hour_at_most(read) -> None:
 
 
 def test_close_within_a_callback() -> None:
+    stream: EventStream[Any]
     with scripted(sends(b"data: a\n\n")) as server:
         stream = connect(server.url, retry_delay=600.0, on_reconnect=lambda info: stream.close())
         with stream as events:
@@ -442,7 +444,8 @@ async def test_aclose_within_a_callback() -> None:
     async def stop(info: Reconnect) -> None:
         await stream.aclose()
 
+    options: dict[str, Any] = {"retry_delay": 600.0, "max_retries": 3, "on_reconnect": stop}
     with scripted(lambda peer: peer.answer(503)) as server:
-        stream = aconnect(server.url, retry_delay=600.0, max_retries=3, on_reconnect=stop)
+        stream = aconnect(server.url, **options)
         async with stream as events:
             assert [event async for event in events] == []

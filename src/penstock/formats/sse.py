@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.chunk import Chunk, Done, Error
 from penstock.errors import InvalidField, InvalidOption, Problem, UnsupportedItem
-from penstock.event import Event, ServerSentEvent, check_line, check_retry
+from penstock.event import Event, Numbered, ServerSentEvent, check_line, check_retry
 from penstock.formats._items import (
     END_ID,
     STREAM_HEADERS,
@@ -116,6 +116,8 @@ class SseEncoder:
 
     __slots__ = ("_end_mark", "_format", "_name_from", "_serializer")
 
+    takes_ids = True  # ``Numbered`` items
+
     def __init__(self, format: Sse, *, end_mark: bool) -> None:
         self._format = format
         self._serializer = format.serializer
@@ -131,15 +133,16 @@ class SseEncoder:
         # What most streams are made of, without a call of ours in between; all else, and what
         # cannot be written, is _encode's.
         if self._serializer is None:
-            if type(item) is str:
+            kind = type(item)
+            if kind is str:
                 if "\n" not in item and "\r" not in item:
-                    try:
-                        return b"data: " + item.encode() + b"\n\n"
+                    try:  # one text, encoded once: two thirds of what joining bytes takes
+                        return f"data: {item}\n\n".encode()
                     except UnicodeEncodeError:
                         pass
-            elif type(item) is Event and type(item.data) is dict:
+            elif kind is Event and type(item.data) is dict:
                 head = _heads.get(item.event)
-                if head and item.id is None and item.retry is None and item.comment is None:
+                if head and item.id is item.retry is item.comment is None:
                     return head + dumps(item.data) + b"\n\n"
         if isinstance(item, Chunk):
             if isinstance(item, Error):
@@ -148,7 +151,20 @@ class SseEncoder:
                 encoded = _encode_done(item, self._serializer, self._name_from)
                 self._end_mark = False
                 return encoded
+        elif type(item) is Numbered:
+            return self._numbered(item.item, item.id)
         return _encode(item, self._serializer, self._name_from)
+
+    def _numbered(self, item: Any, id: str) -> bytes:
+        if isinstance(item, Event):
+            return _encode_event(
+                Event(item.data, item.event, id, item.retry, item.comment), self._serializer
+            )
+        owed = self._end_mark
+        encoded = self.item(item)
+        if owed is not self._end_mark:
+            return encoded  # it carries the end mark's
+        return b"id: %b\n" % id.encode() + encoded  # a block's fields stand in any order
 
     def control(self, kind: str) -> bytes:
         return _comment(kind)
@@ -166,6 +182,8 @@ class SseEncoder:
             return b": shutdown\nretry: %d\n" % retry
         if ending == "completed" and self._end_mark:
             return _block(Event("", event=self._format.done, id=END_ID), b"")
+        if ending == "stopped" and self._end_mark:  # asked for again, it would only stop again
+            return _block(Event("", event="stopped", id=END_ID), b"")
         return b""
 
 
