@@ -84,6 +84,10 @@ class Exchange:
             ]
         try:
             await over
+        except asyncio.CancelledError:  # the whole invocation is: a test's, since Lambda kills
+            task.cancel()
+            await asyncio.wait([task], timeout=margin)
+            raise
         finally:
             for timer in timers:
                 timer.cancel()
@@ -92,6 +96,9 @@ class Exchange:
             return await self._conclude(self._error_of(task))
         finally:
             self._reply.close()
+            await asyncio.sleep(
+                0
+            )  # a connection that was dropped is closed in the loop's next turn
 
     def _expire(self, task: asyncio.Task[Any]) -> None:
         self._expired = True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -52,7 +51,6 @@ class Wire(Protocol):
 Connect: TypeAlias = Callable[[str], Awaitable[Wire]]
 
 
-@dataclass(slots=True)
 class Invocation:
     """One invocation that may be answered by a stream.
 
@@ -62,9 +60,11 @@ class Invocation:
         is_answered: Whether the response has begun, so that nobody else may answer.
     """
 
-    request_id: str
-    connect: Connect
-    is_answered: bool = field(default=False)
+    __slots__ = ("connect", "is_answered", "request_id")
+
+    def __init__(self, request_id: str, connect: Connect) -> None:
+        self.request_id, self.connect = request_id, connect
+        self.is_answered = False
 
 
 # One at a time in a process, as a rule; whoever begins one ends it.

@@ -7,7 +7,6 @@ Stays out: the stream that is written to (``response_stream.py``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from penstock.chunk import Chunk
@@ -26,20 +25,22 @@ from penstock.types import HeaderValues
 __all__ = ("Encoded", "Mixed", "MixedEncoder", "Raw", "written_response")
 
 
-@dataclass(frozen=True, slots=True)
 class Encoded:
     """Bytes that are the wire's already."""
 
-    data: bytes
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
-@dataclass(frozen=True, slots=True)
 class Raw:
     """Text and bytes as they are, other values as JSON: the Node.js runtime's own writes."""
 
-    name: str = "raw"
-    content_type: str = "application/octet-stream"
-    keep_alive: float | None = None
+    __slots__ = ()
+    name = "raw"
+    content_type = "application/octet-stream"
+    keep_alive = None
 
     @property
     def headers(self) -> HeaderValues:
@@ -74,11 +75,13 @@ class RawEncoder:
         return self._text.close(ending)
 
 
-@dataclass(frozen=True, slots=True)
 class Mixed:
     """A format whose text and bytes are raw: what a handler writes or returns, not yields."""
 
-    inner: Format
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Format) -> None:
+        self.inner = inner
 
     @property
     def name(self) -> str:

@@ -208,9 +208,7 @@ def apply_metadata(head: Head, metadata: Mapping[str, Any]) -> None:
         InvalidOption, InvalidField: One of them cannot be sent.
     """
     if metadata.get("statusCode") is not None:
-        status = metadata["statusCode"]
-        is_digits = isinstance(status, str) and status.isdigit()
-        head.status = int(status) if is_digits else status
+        head.status = _status(metadata["statusCode"])
     for key in ("headers", "multiValueHeaders"):
         given = metadata.get(key) or {}
         if not isinstance(given, Mapping):
@@ -221,6 +219,10 @@ def apply_metadata(head: Head, metadata: Mapping[str, Any]) -> None:
         raise InvalidOption("cookies", cookies, "a list of Set-Cookie values")
     for cookie in cookies:
         head.headers.add("set-cookie", cookie)
+
+
+def _status(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 def _header(value: Any) -> Any:

@@ -10,10 +10,8 @@ section "Response streaming"; RFC 9112, section 7.1 (chunks and trailers).
 
 from __future__ import annotations
 
-import traceback
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import PeerError
@@ -105,7 +103,6 @@ def metadata(status: int, headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
 class FunctionError:
     """A failure as Lambda is told of it.
 
@@ -114,12 +111,16 @@ class FunctionError:
         payload: ``errorMessage``, ``errorType``, ``requestId``, ``stackTrace``.
     """
 
-    kind: str
-    payload: Mapping[str, Any]
+    __slots__ = ("kind", "payload")
+
+    def __init__(self, kind: str, payload: Mapping[str, Any]) -> None:
+        self.kind, self.payload = kind, payload
 
     @classmethod
     def of(cls, error: BaseException, request_id: str) -> FunctionError:
         """Return what ``error`` is to Lambda, in the words of AWS's own runtime for Python."""
+        import traceback  # loaded by logging, as a rule; not needed before
+
         kind = type(error).__name__
         frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
         payload = {
@@ -155,7 +156,6 @@ def last_chunk(error: FunctionError | None = None) -> bytes:
     return f"0\r\n{_ERROR_TYPE}: {kind}\r\n{_ERROR_BODY}: {body}\r\n\r\n".encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
 class ApiReply:
     """What the Runtime API answered.
 
@@ -165,9 +165,10 @@ class ApiReply:
         body: All of it.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
 
     @property
     def keeps_open(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from typing import cast
+from weakref import WeakKeyDictionary
 
 from penstock.aws.runtime_api import (
     ApiReply,
@@ -25,8 +26,10 @@ __all__ = ("ResponsePost", "RuntimeApiError")
 _ACCEPTED = 202
 # Bytes that may wait for the socket before the producer does.
 _HIGH_WATER = 64 * 1024
-# Larger than this, a chunk is not copied to put its size before it.
-_COPY_BELOW = 32 * 1024
+
+
+# The connection that the last response on each loop went by.
+_idle: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[str, ResponsePost]] = WeakKeyDictionary()
 
 
 class RuntimeApiError(TransportError):
@@ -50,18 +53,23 @@ class ResponsePost(asyncio.Protocol):
     Made by ``ResponsePost.open``. Nothing leaves before the first ``write``, or ``finish``.
     """
 
-    def __init__(self, head: bytes) -> None:
-        self._head: bytes | None = head
+    def __init__(self, address: str, head: bytes) -> None:
+        self._address = address
         self._transport: asyncio.Transport | None = None
+        self._begin(head)
+
+    def _begin(self, head: bytes) -> None:
+        self._head: bytes | None = head
         self._reader = ReplyReader()
         self._reply: asyncio.Future[ApiReply] = asyncio.get_running_loop().create_future()
         self._room: asyncio.Future[None] | None = None  # waits until the socket takes more
+        self._finished = False
 
     @classmethod
     async def open(
         cls, address: str, request_id: str, content_type: str, invocation_id: str | None = None
     ) -> ResponsePost:
-        """Connect to the Runtime API at ``address`` (``host:port``).
+        """Connect to the Runtime API at ``address`` (``host:port``), or take the last connection.
 
         Raises:
             RuntimeApiError: Nobody listens there.
@@ -69,8 +77,16 @@ class ResponsePost(asyncio.Protocol):
         host, _, port = address.rpartition(":")
         head = response_head(address, request_id, content_type, invocation_id)
         loop = asyncio.get_running_loop()
+        last, idle = _idle.pop(loop, (None, None))
+        if idle is not None and last == address and idle._is_alive():
+            idle._begin(head)
+            return idle
+        if idle is not None:
+            idle._drop()
         try:
-            _, post = await loop.create_connection(lambda: cls(head), host or address, int(port))
+            _, post = await loop.create_connection(
+                lambda: cls(address, head), host or address, int(port)
+            )
         except OSError as exc:
             raise RuntimeApiError(f"no Runtime API at {address} ({exc})") from exc
         return post
@@ -87,12 +103,7 @@ class ResponsePost(asyncio.Protocol):
             RuntimeApiError: The API has answered already, or gone.
         """
         self._check()
-        if len(data) < _COPY_BELOW:
-            self._send(chunk(data))
-        elif data:
-            self._send(b"%x\r\n" % len(data))
-            self._send(data)
-            self._send(b"\r\n")
+        self._send(chunk(data))  # copied, and one system call: cheaper than three
         if self._room is not None:
             await self._room
             self._check()
@@ -104,6 +115,7 @@ class ResponsePost(asyncio.Protocol):
             RuntimeApiError: The API has answered already, or gone.
         """
         self._check()
+        self._finished = True
         self._send(last_chunk(error))
 
     async def accepted(self) -> None:
@@ -115,20 +127,40 @@ class ResponsePost(asyncio.Protocol):
         Raises:
             RuntimeApiError: It refused it, or went away.
         """
-        try:
-            reply = await asyncio.shield(self._reply)
-        finally:
-            self.close()
+        reply = await asyncio.shield(self._reply)
         if reply.status != _ACCEPTED:
             raise RuntimeApiError("the Runtime API refused the response", reply)
 
     def close(self) -> None:
-        """Drop the connection; without ``finish`` the API sees a response that was cut."""
+        """Keep the connection for the next response, or drop it where this one is not over."""
+        transport, reply = self._transport, self._reply
+        assert transport is not None
+        is_over = self._finished and reply.done() and not reply.exception()
+        if is_over and not transport.is_closing() and reply.result().keeps_open:
+            _idle[asyncio.get_running_loop()] = self._address, self
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
         if self._transport is not None:
-            if self._reply.done():
-                self._transport.close()
-            else:
-                self._transport.abort()
+            self._transport.abort()  # not close(): nobody runs the loop until all has left
+
+    def _is_alive(self) -> bool:
+        """Whether the API has not closed the connection meanwhile: the loop did not run to see."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        connection: socket.socket = transport.get_extra_info("socket")
+        duplicate = socket.fromfd(connection.fileno(), connection.family, connection.type)
+        try:
+            with duplicate:
+                duplicate.setblocking(False)
+                duplicate.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True  # open, and nothing has come
+        except OSError:
+            pass  # reset
+        return False  # closed, or something came that nobody asked for
 
     def _send(self, data: bytes) -> None:
         assert self._transport is not None

@@ -15,7 +15,6 @@ from http.cookies import CookieError, SimpleCookie
 from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import uuid4
 
 from penstock.core.format import Format
 from penstock.core.inbox import Inbox
@@ -184,6 +183,8 @@ class Request:
         given = self.headers.get("x-request-id", "")
         if 0 < len(given) <= 128 and given.isascii() and given.isprintable() and " " not in given:
             return given
+        from uuid import uuid4  # late: it is slow to load, and AWS has ids of its own
+
         return uuid4().hex
 
     async def body(self) -> bytes:

@@ -5,13 +5,24 @@
         event = await stream.next_event()
         await stream.disconnect()
 
+``open_lambda(handler, event)`` does the same for a Lambda handler.
+
 No sockets, no threads: everything runs on the test's event loop.
 """
 
 from __future__ import annotations
 
 from penstock.testing.fake_clock import FakeClock, FakeTimer
+from penstock.testing.lambdas import LambdaContext, open_lambda
 from penstock.testing.opening import open_stream
 from penstock.testing.stream import Decoder, OpenStream
 
-__all__ = ("Decoder", "FakeClock", "FakeTimer", "OpenStream", "open_stream")
+__all__ = (
+    "Decoder",
+    "FakeClock",
+    "FakeTimer",
+    "LambdaContext",
+    "OpenStream",
+    "open_lambda",
+    "open_stream",
+)

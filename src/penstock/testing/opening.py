@@ -15,7 +15,7 @@ from penstock.testing._wire import Wire
 from penstock.testing.stream import Decoder, OpenStream
 from penstock.types import ASGIApp
 
-__all__ = ("open_stream",)
+__all__ = ("check_buffer", "lend", "open_stream")
 
 
 @asynccontextmanager
@@ -93,18 +93,18 @@ async def open_stream(
         if lifespan:
             request["state"] = await stack.enter_async_context(lifespan_of(app, context))
         request.update(scope or {})
-        wire = Wire(_check_buffer(buffer))
+        wire = Wire(check_buffer(buffer))
         if gone:
             wire.leave()
         raises = tuple(map(int, spec_version.split("."))) >= (2, 4)
         host = AsgiHost(app, request, pieces, wire, raises=raises)
         task = host.start(context.copy())
         stream = OpenStream(wire, task, timeout=timeout, decoder=decoder)
-        await _lend(stack, stream, wait=wait and not gone)
+        await lend(stack, stream, wait=wait and not gone)
         yield stream
 
 
-async def _lend(stack: AsyncExitStack, stream: OpenStream, *, wait: bool) -> None:
+async def lend(stack: AsyncExitStack, stream: OpenStream, *, wait: bool) -> None:
     """Have ``stream`` closed when ``stack`` is left, and its head awaited."""
 
     async def close(kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -120,7 +120,7 @@ async def _lend(stack: AsyncExitStack, stream: OpenStream, *, wait: bool) -> Non
         await stream.head()
 
 
-def _check_buffer(buffer: int) -> int:
+def check_buffer(buffer: int) -> int:
     if type(buffer) is not int or buffer < 1:
         raise InvalidOption("buffer", buffer, "a number of bytes, 1 or more")
     return buffer
