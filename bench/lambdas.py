@@ -22,7 +22,7 @@ from tests.aws.support.runtime_api import RuntimeApi
 __all__ = ("main",)
 
 ROOT = Path(__file__).resolve().parents[1]
-WARM = ("alone", "mangum", "penstock")
+WARM = ("alone", "mangum", "buffered", "penstock")
 IMPORTS = ("import asyncio", "from penstock.aws import stream_handler", "from mangum import Mangum")
 SIZE = 100 * 1024 * 1024
 
@@ -100,9 +100,9 @@ def main() -> None:
         print(f"  {statement:45} {seconds * 1000:8.1f}  {ratio:5.2f} of asyncio")
     print("awslambdaric with          cold, ms   warm, ms")
     for name in WARM:
-        print(
-            f"  {name:22} {_median(colds[name]) * 1000:10.1f} {_median(warms[name]) * 1000:10.2f}"
-        )
+        label = f"penstock, {name}" if name == "buffered" else name
+        start, each = _median(colds[name]) * 1000, _median(warms[name]) * 1000
+        print(f"  {label:22} {start:10.1f} {each:10.2f}")
     ratios = [ours / bare for ours, bare in zip(rates["flood"], rates["bare"], strict=True)]
     print(f"stream of {size >> 20} MB, MB/s")
     for name, values in rates.items():

@@ -57,6 +57,10 @@ elif WHICH == "penstock":
     from penstock.aws import asgi_handler
 
     penstock = asgi_handler(app)
+elif WHICH == "buffered":
+    from penstock.aws import asgi_handler
+
+    buffered = asgi_handler(app, invoke_mode="buffered")  # as Mangum's replies are
 elif WHICH == "flood":
     from penstock.aws import stream_handler
 

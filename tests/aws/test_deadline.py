@@ -88,7 +88,7 @@ def test_an_app_that_takes_no_notice_does_not_hold_it_up(
     api: RuntimeApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        for _ in range(2):  # of the deadline, and of the clearing up
+        for _ in range(3):  # twice at the deadline, then by the clearing up
             try:
                 await asyncio.sleep(5)
                 return

@@ -67,7 +67,7 @@ async def test_cookies_statuses_and_buffered_replies() -> None:
         return {"n": 1}
 
     for mode in ("stream", "buffered"):
-        made = asgi_handler(handler, invoke_mode=mode)  # type: ignore[arg-type]  # one of both
+        made = asgi_handler(handler, invoke_mode=mode)
         async with open_lambda(made, function_url()) as stream:
             assert (stream.status, stream.cookies) == (201, {"a": "1", "b": "2"})
             assert await stream.read() == b'{"n":1}'

@@ -96,9 +96,7 @@ class Exchange:
             return await self._conclude(self._error_of(task))
         finally:
             self._reply.close()
-            await asyncio.sleep(
-                0
-            )  # a connection that was dropped is closed in the loop's next turn
+            await asyncio.sleep(0)  # a dropped connection is closed in the loop's next turn
 
     def _expire(self, task: asyncio.Task[Any]) -> None:
         self._expired = True
