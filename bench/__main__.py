@@ -18,12 +18,13 @@ from bench.decoders import compare
 from bench.load import LOADS, Load, measure
 from bench.memory import import_seconds, per_idle_stream
 from bench.process import LOAD_CORE, SERVER_CORE
+from bench.reading import read_all, resident_growth
 from bench.report import OURS, RAW, WATCHING, Results, as_json, as_text
 from bench.servers import CONTENDERS, Contender, missing, serving
 
 __all__ = ("main",)
 
-_OTHERS = ("memory", "decoders", "imports")
+_OTHERS = ("memory", "decoders", "client", "imports")
 _PEER_ROUNDS = 3  # the goals are about three servers: only they run more often
 _NAMES = (*(load.name for load in LOADS), *_OTHERS)
 
@@ -50,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("decoders")
         small, line = (2_000, 64 << 10) if arguments.quick else (50_000, 5 << 20)
         results.decoders = compare(small, line, min(arguments.rounds, _PEER_ROUNDS))
+    if "client" in wanted:
+        _say("clients")
+        results.client_growth = resident_growth((50 << 20) if arguments.quick else (1 << 30))
+        rounds = min(arguments.rounds, _PEER_ROUNDS)
+        results.clients = read_all(2_000 if arguments.quick else 50_000, rounds)
     if "imports" in wanted:
         _say("imports")
         results.imports = import_seconds(2 if arguments.quick else 11)

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.decoders import Decoded
 from bench.load import LOADS, Figures
+from bench.reading import Readings
 from bench.servers import CONTENDERS
 
 __all__ = ("OURS", "RAW", "WATCHING", "Goal", "Results", "as_json", "as_text", "goals")
@@ -34,6 +35,8 @@ class Results:
         memory: By server: bytes for each idle stream.
         absent: By server: what has to be installed.
         decoders: By decoder.
+        clients: By client.
+        client_growth: Bytes by which our client grew over a stream of 1 GiB.
         imports: By module: seconds.
         machine_load: The machine's load average when the run began.
     """
@@ -42,6 +45,8 @@ class Results:
     memory: dict[str, float] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     decoders: dict[str, Decoded | str] = field(default_factory=dict)
+    clients: dict[str, Readings | str] = field(default_factory=dict)
+    client_growth: int | None = None
     imports: dict[str, float] = field(default_factory=dict)
     machine_load: float = 0.0
 
@@ -49,7 +54,8 @@ class Results:
         """Return CPU per event relative to ``base``: the median of the rounds' own ratios."""
         by_server = self.figures.get(load, {})
         pairs = zip(by_server.get(server, ()), by_server.get(base, ()), strict=False)
-        ratios = [one.cpu / other.cpu for one, other in pairs]
+        # A short run may take less than the kernel's clock can tell.
+        ratios = [one.cpu / other.cpu for one, other in pairs if other.cpu]
         return median(ratios) if ratios else None
 
     def memory_ratio(self, server: str, base: str = RAW) -> float | None:
@@ -70,6 +76,13 @@ class Results:
         if not isinstance(ours, Decoded) or not isinstance(other, Decoded):
             return None
         return other.small / ours.small
+
+    def client_ratio(self, ending: str = "") -> float | None:
+        """Return our events/s relative to httpx-sse's, events in a burst."""
+        ours, other = self.clients.get(OURS + ending), self.clients.get("httpx-sse" + ending)
+        if not isinstance(ours, Readings) or not isinstance(other, Readings):
+            return None
+        return other.burst / ours.burst
 
     def line_ratio(self) -> float | None:
         """Return what a line four times as long costs our decoder: 4 is linear."""
@@ -108,13 +121,31 @@ def goals(results: Results) -> list[Goal]:
         Goal("memory, x raw that watches too", 1.6, results.memory_ratio(OURS, WATCHING)),
         Goal("decoder: events/s, x httpx-sse", 2.0, results.decoder_ratio(), at_least=True),
         Goal("decoder: 4 times the line, x the time (4 is linear)", 6.0, results.line_ratio()),
+        Goal("client: events/s, x httpx-sse", 2.0, results.client_ratio(), at_least=True),
+        Goal(
+            "client, async: events/s, x httpx-sse",
+            2.0,
+            results.client_ratio(", async"),
+            at_least=True,
+        ),
+        Goal("client: MiB grown over a long stream", 4.0, _mebibytes(results.client_growth)),
         Goal("import penstock, x import asyncio", 1.8, results.import_ratio()),
     ]
 
 
+def _mebibytes(size: int | None) -> float | None:
+    return None if size is None else size / (1 << 20)
+
+
 def as_text(results: Results) -> str:
     """Return the tables and the goals."""
-    parts = [_servers(results), _memory(results), _decoders(results), _imports(results)]
+    parts = [
+        _servers(results),
+        _memory(results),
+        _decoders(results),
+        _clients(results),
+        _imports(results),
+    ]
     return "\n\n".join(part for part in [*parts, _goals(results), _warning(results)] if part)
 
 
@@ -182,6 +213,16 @@ def _decoders(results: Results) -> str:
             )
     head = ("decoder", "small events ms", "long line ms", "x a quarter of it")
     return _table(head, lines) if lines else ""
+
+
+def _clients(results: Results) -> str:
+    lines: list[tuple[str, ...]] = []
+    for name, found in results.clients.items():
+        if isinstance(found, str):
+            lines.append((name, found))
+        else:
+            lines.append((name, f"{1e3 * found.burst:.1f}", f"{1e3 * found.single:.1f}"))
+    return _table(("client", "in 4 KiB chunks ms", "a chunk each ms"), lines) if lines else ""
 
 
 def _imports(results: Results) -> str:

@@ -25,7 +25,13 @@ OURS_AT_IMPORT = {"penstock", "penstock._version"}
 # Used when it is there; every other package waits until its own face is imported.
 ALLOWED_PACKAGES = {"orjson"}
 # The lazy names, and what is given a module's name to run: the command line, a Lambda runtime.
-MAY_IMPORT_BY_NAME = {"__init__.py", "aws/__init__.py", "aws/runtime.py", "cli/", "logs/__init__.py"}
+MAY_IMPORT_BY_NAME = {
+    "__init__.py",
+    "aws/__init__.py",
+    "aws/runtime.py",
+    "logs/__init__.py",
+    "cli/",
+}
 
 LONGEST_FILE = 400
 # A host of a package registry, or a path of somebody's machine, in a file that everybody gets.

@@ -18,9 +18,13 @@
     │   ├── ConfigurationError   the deployment is missing something
     │   └── ExtraNotInstalled    (ImportError) an optional dependency is missing
     ├── PeerError                the other end broke the protocol
-    │   └── LineTooLong          (ValueError) an unfinished line past the decoder's bound
+    │   ├── LineTooLong          (ValueError) an unfinished line past the decoder's bound
+    │   ├── ResponseError        a status or content type that is no stream
+    │   ├── InvalidEvent         (ValueError) an event that is not what the reader asked for
+    │   └── StreamCut            a stream ended without the record that ends it
     ├── TransportError           the connection
     │   ├── ClientDisconnected   the reader left
+    │   ├── ConnectionLost       the server cannot be reached, or went silent or away
     │   └── LogUnavailable       a log's own server or file does not answer
     └── HttpError                an answer: a status for the reader
 
@@ -37,10 +41,12 @@ __all__ = (
     "BodyNotAllowed",
     "ClientDisconnected",
     "ConfigurationError",
+    "ConnectionLost",
     "CursorGone",
     "ExtraNotInstalled",
     "HeadAlreadySent",
     "HttpError",
+    "InvalidEvent",
     "InvalidField",
     "InvalidOption",
     "LineTooLong",
@@ -51,8 +57,10 @@ __all__ = (
     "Overflow",
     "PeerError",
     "Problem",
+    "ResponseError",
     "StaleFence",
     "StreamClosed",
+    "StreamCut",
     "StreamError",
     "TransportError",
     "UnsupportedItem",
@@ -266,12 +274,50 @@ class LineTooLong(PeerError, ValueError):
         self.limit = limit
 
 
+class ResponseError(PeerError):
+    """A server answered with an error status, or another content type; the message has its words.
+
+    Attributes:
+        status: HTTP status.
+        headers: Of the response, names in lower case.
+        body: Its first 64 KiB, as text.
+        url: Where the answer came from, after redirects.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, headers: Mapping[str, str], body: str, url: str
+    ) -> None:
+        super().__init__(message)
+        self.status, self.headers, self.body, self.url = status, headers, body, url
+
+
+class InvalidEvent(PeerError, ValueError):
+    """An event's data is not what the reader asked for; the cause says where."""
+
+
+class StreamCut(PeerError):
+    """A stream ended, or was cut, without the record that ends it (``until=``)."""
+
+
 class TransportError(StreamError):
     """The connection failed."""
 
 
 class ClientDisconnected(TransportError):
     """The reader left before the stream had ended."""
+
+
+class ConnectionLost(TransportError):
+    """The server cannot be reached, went silent past ``read_timeout=``, or cut the stream.
+
+    Attributes:
+        retries: Attempts in vain.
+        last_event_id: Where to resume from, or "".
+    """
+
+    def __init__(self, message: str, *, retries: int = 0, last_event_id: str = "") -> None:
+        super().__init__(message)
+        self.retries, self.last_event_id = retries, last_event_id
 
 
 class LogUnavailable(TransportError):

@@ -12,6 +12,7 @@ import pytest
 from bench.decoders import DECODERS, Decoded
 from bench.load import LOADS, Figures
 from bench.memory import IMPORTS
+from bench.reading import READERS
 from bench.report import OURS, RAW, Goal, Results, as_json, as_text
 from bench.servers import CONTENDERS
 
@@ -33,7 +34,7 @@ def test_a_smoke_run_prints_every_line() -> None:
                 continue
             wanted = [load.name, *contender.label.split()]
             assert any(line.split()[: len(wanted)] == wanted for line in lines), wanted
-    for start in (*(contender.label for contender in CONTENDERS), *DECODERS, *IMPORTS):
+    for start in (*(contender.label for contender in CONTENDERS), *DECODERS, *READERS, *IMPORTS):
         assert any(line.startswith(start) for line in lines), start
     assert any(line.startswith("goal") for line in lines)
 

@@ -36,7 +36,8 @@ async def create_lambda_stream(
         ``await create_lambda_stream(model_stream(), context.response_stream)``
     """
     encoder = get_format(format).encoder(end_mark=False) if format is not None else None
-    await Reading(source).produce(_Piped(stream, encoder))
+    feed = _Piped(stream, encoder)
+    await Reading(source).produce(feed)  # type: ignore[arg-type]  # it has what Reading asks for
 
 
 class _Piped:

@@ -19,7 +19,9 @@ from penstock.cli import server
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
 from penstock.cli.demo.app import create_app
 from penstock.cli.demo.journal import Journal
+from penstock.cli.invoke import invoke
 from penstock.cli.serving import Serving
+from penstock.cli.tail import tail
 from penstock.cli.target import load_target, split_target
 
 __all__ = ("cli", "run")
@@ -40,10 +42,13 @@ cli = typer.Typer(
     rich_markup_mode="rich" if _ON_TERMINAL else None,
     help="Streaming responses for Python.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_examples("penstock demo", "penstock serve main:app --reload"),
+    epilog=_examples(
+        "penstock demo",
+        "penstock serve main:app --reload",
+        "penstock tail localhost:8000/events",
+    ),
 )
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
@@ -161,3 +166,22 @@ def _network_row(listening: socket.socket) -> dict[str, str]:
         except OSError:
             return {}
         return {"network": f"http://{probe.getsockname()[0]}:{listening.getsockname()[1]}"}
+
+
+cli.command(
+    epilog=_examples(
+        "penstock tail localhost:8000/events",
+        "penstock tail https://example.org/events --filter 'order.*' --json | jq .data",
+        "penstock tail :8000/chat --post prompt.json --text",
+        "penstock tail :8000/chat -d '{\"prompt\": \"hi\"}' -H 'Authorization: Bearer ...'",
+        "penstock tail :8000/jobs/7 --last-event-id 41 --no-reconnect",
+    )
+)(tail)
+
+cli.command(
+    epilog=_examples(
+        'penstock invoke worker --payload \'{"prompt": "hi"}\'',
+        "penstock invoke worker -p @event.json --text",
+        "penstock invoke worker --endpoint-url http://127.0.0.1:9000 --region us-east-1",
+    )
+)(invoke)

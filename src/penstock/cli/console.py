@@ -8,7 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ("Mistake", "complain", "note", "say_addresses", "say_log")
+__all__ = ("Mistake", "complain", "note", "remark", "say_addresses", "say_log")
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -37,6 +37,11 @@ def complain(message: str) -> None:
 def note(message: str) -> None:
     """Say something by the way."""
     _out.print(Text(message, style="dim"))
+
+
+def remark(message: str) -> None:
+    """Say something by the way, on stderr: what a pipe reads stays clean."""
+    _err.print(Text(" ".join(message.split()), style="dim"))
 
 
 def say_addresses(title: str, rows: dict[str, str]) -> None:
