@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast
 
+from penstock.app.session import SessionCallback, SessionKeywords, make_session
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
@@ -17,10 +18,13 @@ from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Emit, Producer, Reading, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
+from penstock.core.session import Session
 from penstock.errors import UsageError
 from penstock.types import HeaderValues, Scope, Source
 
 __all__ = ("Context",)
+
+State = TypeVar("State")
 
 # The endpoint's options that do not depend on the format.
 _ANY_FORMAT = ("status", "headers", "commit", "timeout", "idle_timeout", "throw", "scrub") + (
@@ -112,6 +116,36 @@ class Context(Request):
             ``return ctx.stream(rows, content_type="text/csv")``
         """
         return self._stream(Reading(source), format, keywords, end_mark=True)
+
+    def session(
+        self,
+        callback: SessionCallback[State] | None = None,
+        *,
+        state: State = None,  # type: ignore[assignment]  # then there is none
+        **keywords: Unpack[SessionKeywords],
+    ) -> Session[State]:
+        """Return a session that answers this request; a handler returns it.
+
+        Args:
+            callback: ``callback(session)``, called when the reader is connected. The answer ends
+                when it returns, unless the session was registered in a channel, or work that it
+                ``spawn()``ed still runs. None: write to what is returned, or register it.
+            state: Yours, as ``session.state``.
+            **keywords: See ``SessionKeywords``.
+
+        Example:
+            ``session = ctx.session(state=user); room.register(session); return session``
+        """
+        known = SessionKeywords.__annotations__
+        is_sse = self._plan_format is not None and self._plan_format.name == "sse"
+        names = known if is_sse else [name for name in _ANY_FORMAT if name in known]
+        inherited = {name: self._defaults[name] for name in names if name in self._defaults}
+        merged: Any = {**inherited, **keywords}
+        if "headers" in inherited and "headers" in keywords:
+            merged["headers"] = _lower(inherited["headers"]) | _lower(keywords["headers"])
+        session = make_session(self, self.scope, callback, state, merged, self.head)
+        self._response = cast(Streaming, session.response)
+        return session
 
     def _stream(
         self,

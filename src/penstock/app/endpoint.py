@@ -39,6 +39,7 @@ from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
 from penstock.core.request import MAX_BODY, Request, is_over
 from penstock.core.response import Response, Streaming, problem_response, stream_head
+from penstock.core.session import Session
 from penstock.errors import HttpError, InvalidOption
 from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
@@ -253,6 +254,8 @@ class Endpoint(_Chain):
     def _to_response(self, reply: Any, ctx: Context) -> Response:
         if isinstance(reply, Response):
             return reply
+        if isinstance(reply, Session):
+            return reply.response
         if reply is None:
             return Response(None, 204)
         if isinstance(reply, (str, bytes, Mapping)):
