@@ -252,10 +252,10 @@ class Endpoint(_Chain):
         return problem_response(problem_of(HttpError(405)), headers)
 
     def _to_response(self, reply: Any, ctx: Context) -> Response:
+        if isinstance(reply, Session):
+            reply = reply.response
         if isinstance(reply, Response):
             return reply
-        if isinstance(reply, Session):
-            return reply.response
         if reply is None:
             return Response(None, 204)
         if isinstance(reply, (str, bytes, Mapping)):

@@ -234,7 +234,7 @@ class Hub:
                     continue
                 if self.options.overflow == "block":
                     full.append(outbox)
-            outbox.put(data)
+            outbox.add(data)
         for listener in list(self.listeners):
             listener.take(message)
             if listener.is_full and self.options.overflow == "block":

@@ -43,7 +43,7 @@ class Message:
     ) -> None:
         self.item, self.match, self.id = item, match, id
         self._droppable_of = droppable_of
-        self._bytes: dict[tuple[EventWriter, bool], bytes] = {}
+        self._bytes: dict[EventWriter, bytes] = {}
 
     def is_for(self, state: Any, check: Callable[[Any], object] | None, session: Any) -> bool:
         """Whether a session gets it: by ``match`` and by ``check``, the ``filter=`` of a call."""
@@ -51,23 +51,25 @@ class Message:
             return False
         return check is None or bool(check(session))
 
-    def encoded(self, writer: EventWriter, *, with_id: bool = True) -> bytes:
+    def encoded(self, writer: EventWriter) -> bytes:
         """Return its bytes as ``writer`` writes it, with its id before it.
 
         Raises:
             NotSerializable, UnsupportedItem, InvalidField: It has none.
         """
-        data = self._bytes.get((writer, with_id))
+        data = self._bytes.get(writer)
         if data is None:
             data = writer.encode(self.item)
-            if with_id and self.id is not None:  # a block's fields stand in any order
-                data = b"id: %b\n%b" % (self.id.encode(), data)
-            data = self._bytes[writer, with_id] = self._marked(data)
+            if self.id is not None:
+                data = _with_id(self.id, data)
+            data = self._bytes[writer] = self._marked(data)
         return data
 
     def placed(self, writer: EventWriter, id: str) -> bytes:
         """Return its bytes with another id: the place of one session in several logs."""
-        return self._marked(b"id: %b\n%b" % (id.encode(), self.encoded(writer, with_id=False)))
+        assert self.id is not None
+        plain = self.encoded(writer)[len(_with_id(self.id, b"")) :]
+        return self._marked(_with_id(id, plain))
 
     def _marked(self, data: bytes) -> bytes:
         if self._droppable_of is None:
@@ -91,3 +93,8 @@ class Message:
         match = entry.meta.get("match")
         item = load_item(entry.data)
         return cls(item, None if match is None else json.loads(match), entry.id, droppable_of)
+
+
+def _with_id(id: str, data: bytes) -> bytes:
+    """A block's fields stand in any order."""
+    return b"id: %b\n%b" % (id.encode(), data)

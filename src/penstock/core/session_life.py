@@ -195,7 +195,7 @@ class SessionLife(Pushing):
             self._leave(ending)
 
     async def _cancel_spawned(self, tasks: set[asyncio.Task[Any]]) -> None:
-        left = tasks - {asyncio.current_task()}  # type: ignore[operator]  # there is one
+        left = tasks - {asyncio.current_task()}
         for task in left:
             task.cancel()
         if left:
