@@ -104,7 +104,10 @@ class Registration:
 class Full(Protocol):
     """What is over its bound, and whose reader a broadcaster may wait for."""
 
-    ended: bool
+    @property
+    def ended(self) -> bool:
+        """Whether nobody reads it any more."""
+        ...
 
     @property
     def is_full(self) -> bool:
@@ -114,12 +117,34 @@ class Full(Protocol):
     async def turn(self) -> None:
         """Return when there is room."""
 
-    def let_past(self) -> None:
-        """Let one write past the bound; raises ``Overflow`` when nobody waits."""
+
+class _Blocked:
+    """A session's outbox that is at the channel's bound, which may be below its own."""
+
+    __slots__ = ("_limit", "_outbox")
+
+    def __init__(self, outbox: Outbox, limit: int) -> None:
+        self._outbox, self._limit = outbox, limit
+
+    @property
+    def ended(self) -> bool:
+        return self._outbox.ended
+
+    @property
+    def is_full(self) -> bool:
+        outbox = self._outbox
+        return outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= self._limit
+
+    async def turn(self) -> None:
+        while self.is_full and not self.ended:
+            await self._outbox.written()
 
 
 class Listener(Full, Protocol):
     """Somebody who takes messages, not bytes: a subscription."""
+
+    def let_past(self) -> None:
+        """Let one write past the bound; raises ``Overflow`` when nobody waits."""
 
     def take(self, message: Message) -> None:
         """Keep ``message``, or not: the policy is its own."""
@@ -215,6 +240,7 @@ class Hub:
         """Put ``message`` before each session; return those to wait for, which are full."""
         full: list[Full] = []
         limit, selective = self.options.max_queue, check is not None or message.match is not None
+        blocks = self.options.overflow == "block"
         size = 0
         for place in self.live():
             session = place.session
@@ -232,12 +258,12 @@ class Hub:
             if outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= limit:
                 if not self._make_room(place, outbox):
                     continue
-                if self.options.overflow == "block":
-                    full.append(outbox)
             outbox.add(data)
+            if blocks and (outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= limit):
+                full.append(_Blocked(outbox, limit))
         for listener in list(self.listeners):
             listener.take(message)
-            if listener.is_full and self.options.overflow == "block":
+            if blocks and listener.is_full:
                 full.append(listener)
         self._count(size)
         return full
@@ -311,7 +337,8 @@ class Hub:
     @property
     def owes_turn(self) -> bool:
         """Whether the loop should run before more is delivered."""
-        return self._turn_events >= _TURN_EVENTS or self._turn_bytes >= _TURN_BYTES
+        events = min(_TURN_EVENTS, max(1, self.options.max_queue // 4))
+        return self._turn_events >= events or self._turn_bytes >= _TURN_BYTES
 
 
 class Delivery:

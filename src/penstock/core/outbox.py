@@ -140,6 +140,10 @@ class Outbox:
             if not writer.done():
                 writer.set_result(None)
 
+    async def written(self) -> None:
+        """Return when something was written and the bound is not reached, or all was dropped."""
+        await self._wait_for_room()
+
     def let_past(self) -> None:
         """Let one write past the bound, for a caller that does not wait for its own part in it.
 

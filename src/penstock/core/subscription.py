@@ -140,7 +140,11 @@ class _FromHub:
     async def __anext__(self) -> Event:
         while not self._events and not self.ended:
             self._news = asyncio.get_running_loop().create_future()
-            await self._news
+            try:
+                await self._news
+            except asyncio.CancelledError:  # as a generator: one that was cancelled is over
+                self.close()
+                raise
         if self._overflowed:
             self._break_off()
         if not self._events:
