@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from penstock.core.log import EventLog
-from penstock.logs import MemoryLog, SqliteLog
+from penstock.logs import MemoryLog, RedisLog, SqliteLog
 
-__all__ = ("LOGS", "OpenLog", "memory_opener", "sqlite_opener")
+__all__ = ("LOGS", "OpenLog", "memory_opener", "redis_opener", "sqlite_opener")
 
-LOGS = ("memory", "sqlite")
+LOGS = ("memory", "sqlite", "redis")
 
 # Each call gives another log over the same events.
 OpenLog: TypeAlias = Callable[[], AbstractAsyncContextManager[EventLog]]
@@ -35,6 +35,20 @@ def sqlite_opener(path: Path) -> OpenLog:
     @asynccontextmanager
     async def open_log() -> AsyncIterator[EventLog]:
         log = SqliteLog(path)
+        try:
+            yield log
+        finally:
+            await log.aclose()
+
+    return open_log
+
+
+def redis_opener(url: str, prefix: str) -> OpenLog:
+    """Each call gives a log with connections of its own to the same keys."""
+
+    @asynccontextmanager
+    async def open_log() -> AsyncIterator[EventLog]:
+        log = RedisLog(url, prefix=prefix)
         try:
             yield log
         finally:

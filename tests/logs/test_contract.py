@@ -122,6 +122,16 @@ async def test_a_slow_follower_reads_on_by_id(open_log: OpenLog) -> None:
         assert got == [b"%d" % part for part in range(4) for _ in range(200)]
 
 
+async def test_large_events_come_in_smaller_pages(open_log: OpenLog) -> None:  # F1
+    async with open_log() as log:
+        for number in range(12):
+            await log.append("k", b"%x" % number * 300_000)
+        following = log.follow("k")
+        got = await collect(following, 12)
+        assert [entry.data[:1] for entry in got] == [b"%x" % number for number in range(12)]
+        assert all(len(entry.data) == 300_000 for entry in got)
+
+
 async def test_one_that_waits_is_woken_and_one_that_waits_in_vain_returns(
     open_log: OpenLog,
 ) -> None:
@@ -342,19 +352,22 @@ async def test_a_stale_fence_raises_whatever_it_is_shown_for(open_log: OpenLog) 
 
 async def test_a_lease_ends_unless_it_is_renewed(open_log: OpenLog) -> None:  # S7
     async with open_log() as log:
-        fence = await log.claim("k", lease=0.05)
+        fence = await log.claim("k", lease=30)
         assert fence is not None
-        await log.renew(fence, lease=0.3)
-        await asyncio.sleep(0.1)
+        await log.renew(fence, lease=300)
+        claim = await log.claimed("k")
+        assert claim is not None
+        assert 200 < claim.remaining <= 300
         assert await log.claim("k", lease=1) is None
-        await asyncio.sleep(0.5)
+        await log.renew(fence, lease=0.05)
+        async with asyncio.timeout(20):
+            while (claim := await log.claimed("k")) is not None and claim.is_held:
+                await asyncio.sleep(0.01)
+        assert claim is not None
         with pytest.raises(StaleFence):
             await log.append("k", b"late", fence=fence)
         with pytest.raises(StaleFence):
             await log.renew(fence, lease=1)
-        claim = await log.claimed("k")
-        assert claim is not None
-        assert not claim.is_held
         assert await log.claim("k", lease=1) is not None
 
 

@@ -36,6 +36,7 @@ from typing import Protocol, TypeAlias
 from penstock.errors import InvalidOption
 
 __all__ = (
+    "PAGE_BYTES",
     "Claim",
     "Entry",
     "EventId",
@@ -58,6 +59,9 @@ Sequenced: TypeAlias = tuple[str, int]
 _ID = re.compile(r"([0-9a-f]{20})-([0-9]{12})", re.ASCII)
 
 _NOTHING: Mapping[str, str] = {}
+
+# Bytes of payload past which no event is added to a page.
+PAGE_BYTES = 1 << 20
 
 # Seconds that one wait of a follower takes at most; it then looks again.
 _WAIT = 60.0
@@ -211,6 +215,9 @@ class EventLog(Protocol):
         self, key: str, *, after: EventId | None = None, limit: int = 256, wait: float = 0.0
     ) -> list[Entry]:
         """Return up to ``limit`` of the events after ``after``, the oldest first.
+
+        Fewer, but one at least, where they are large: a page of a log that is kept elsewhere is
+        cut at ``PAGE_BYTES``.
 
         Args:
             key: Which list.

@@ -11,12 +11,14 @@ import logging
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from penstock.clock import Clock, current_clock
 from penstock.core.ending import Ending
 from penstock.core.log import EventLog, Fence, Keep, split_cursor
 from penstock.core.logged import dump_item, dump_problem
+from penstock.core.outbox import TURN_EVENTS, TURN_SECONDS
 from penstock.core.problem import Scrub, problem_of, report
 from penstock.core.settle import settle
 from penstock.core.shutdown import enroll, withdraw
@@ -70,10 +72,12 @@ class Production:
     """
 
     def __init__(self, log: EventLog, fence: Fence, source: Any, options: RunOptions) -> None:
-        self.fence, self.ending = fence, None  # type: Fence, Ending | None
+        self.fence = fence
+        self.ending: Ending | None = None
         self._log, self._source, self._options = log, source, options
         self._stream = stream_key(fence.key, fence.token)
         self._clock = options.clock or current_clock()
+        self.loop = asyncio.get_running_loop()
         self._error: BaseException | None = None
         self._work: asyncio.Task[None] | None = None
         self._opened = False
@@ -123,8 +127,13 @@ class Production:
         try:
             async with AsyncExitStack() as stack:
                 self._opened = True
+                began = monotonic()
                 async for item in await open_source(self._source, stack):
                     await self._append(item)
+                    # A source and a log that both never wait must not starve the loop.
+                    if self._count % TURN_EVENTS == 0 or monotonic() - began > TURN_SECONDS:
+                        await asyncio.sleep(0)
+                        began = monotonic()
             self.ending = self.ending or Ending.COMPLETED
         except asyncio.CancelledError as exc:
             task = asyncio.current_task()

@@ -197,8 +197,9 @@ class Resumable:
         return token is not None and await self._stop(key, token)
 
     async def aclose(self) -> None:
-        """Stop what this process produces: its readers are told of a shutdown."""
-        tasks = dict(self._tasks)
+        """Stop what this event loop produces: its readers are told of a shutdown."""
+        loop = asyncio.get_running_loop()
+        tasks = {task: each for task, each in self._tasks.items() if each.loop is loop}
         for production in tasks.values():
             production.stop(Ending.SHUTDOWN)
         if tasks:
@@ -240,7 +241,8 @@ class Resumable:
 
     async def _stop(self, key: str, token: str) -> bool:
         here = self._here.get(key)
-        if here is not None and here.fence.token == token:
+        loop = asyncio.get_running_loop()
+        if here is not None and here.fence.token == token and here.loop is loop:
             here.stop(Ending.STOPPED)
         else:
             await self.log.append(stop_key(key, token), b"stop", keep=_ORDERS)

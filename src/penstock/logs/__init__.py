@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.logs.memory import MemoryLog
+    from penstock.logs.redis import RedisLog
     from penstock.logs.sqlite import SqliteLog
 
 _EXPORTS = {
     "MemoryLog": "penstock.logs.memory",
+    "RedisLog": "penstock.logs.redis",
     "SqliteLog": "penstock.logs.sqlite",
 }
 
-__all__ = ("MemoryLog", "SqliteLog")
+__all__ = ("MemoryLog", "RedisLog", "SqliteLog")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from penstock.core.log import Entry, EventId, Fence, Keep, Sequenced
+from penstock.core.log import PAGE_BYTES, Entry, EventId, Fence, Keep, Sequenced
 from penstock.errors import StaleFence
 from penstock.logs._ids import Span, make_id, new_epoch
 
@@ -133,13 +133,22 @@ def read_page(
             "SELECT number, data, meta, ending FROM penstock_events "
             "WHERE key_id = ? AND number >= ? ORDER BY number LIMIT ?",
             (row.id, start, limit),
-        ).fetchall()
+        )
+        return _page(row, rows)
     finally:
         db.execute("COMMIT")
-    return [
-        Entry(make_id(row.epoch, number), data, json.loads(meta) if meta else {}, ending)
-        for number, data, meta, ending in rows
-    ]
+
+
+def _page(row: Row, rows: sqlite3.Cursor) -> list[Entry]:
+    page, size = [], 0
+    for number, data, meta, ending in rows:
+        known = json.loads(meta) if meta else {}
+        page.append(Entry(make_id(row.epoch, number), data, known, ending))
+        size += len(data)
+        if size > PAGE_BYTES:
+            break
+    rows.close()  # or the transaction could not end
+    return page
 
 
 def seen_ids(db: sqlite3.Connection, row: Row, sequence: Sequenced) -> list[EventId] | None:

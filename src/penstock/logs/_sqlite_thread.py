@@ -62,7 +62,7 @@ class SqliteThread:
     """
 
     def __init__(self, path: str, waiters: Waiters, poll: float) -> None:
-        self._path, self._waiters, self._poll = path, waiters, poll
+        self._path, self.waiters, self._poll = path, waiters, poll
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._over = False
         self._looked = 0.0
@@ -99,7 +99,7 @@ class SqliteThread:
         try:
             while True:
                 try:
-                    job = self._jobs.get(timeout=self._poll if self._waiters else None)
+                    job = self._jobs.get(timeout=self._poll if self.waiters else None)
                     if job is None:
                         return
                     if connection is None:
@@ -140,15 +140,15 @@ class SqliteThread:
             keys = [key for (key,) in rows]
         except sqlite3.Error:
             # Whoever waits looks for itself, meets the same error, and can be told.
-            self._waiters.wake_all()
+            self.waiters.wake_all()
             return
         self._version = version
         (self._rev, deletions), before = news, self._deletions
         self._deletions = deletions
         if before != deletions:
-            self._waiters.wake_all()
+            self.waiters.wake_all()
         for key in keys:
-            self._waiters.wake(key)
+            self.waiters.wake(key)
 
     def _refuse_rest(self) -> None:
         while True:
