@@ -112,8 +112,14 @@ class Channel(Generic[State]):
 
         Raises:
             StreamClosed: The session, or the channel, has ended.
+            UsageError: No event loop runs here.
         """
         self._check_open()
+        if _running() is None:
+            raise UsageError(
+                "a session is registered on its event loop: from an async def view, or from the "
+                "callback of create_response()"
+            )
         known = session.member_of(self)
         if known is not None:
             return cast(Registration, known)

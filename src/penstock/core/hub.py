@@ -255,9 +255,9 @@ class Hub:
             if data is None or outbox.ended or session.ending is not None:
                 continue
             size = len(data)
-            if outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= limit:
-                if not self._make_room(place, outbox):
-                    continue
+            behind = outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= limit
+            if behind and not self._make_room(place, outbox):
+                continue
             outbox.add(data)
             if blocks and (outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= limit):
                 full.append(_Blocked(outbox, limit))

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 from penstock.clock import current_clock
 from penstock.core.cursor import join_cursors, tag_of
 from penstock.core.hub import Delivery, Hub, HubOptions, Registration
-from penstock.core.log import Entry, EventLog
+from penstock.core.log import Entry, EventLog, split_cursor
 from penstock.core.message import Message
 from penstock.core.outbox import Outbox
 from penstock.core.session import Session
@@ -191,7 +191,11 @@ class LoggedRegistration(Registration):
 
     def start(self) -> None:
         """Begin to catch up, from where the reader left off."""
-        self._catch_up(self._begin(self.session.cursor_for(self._logged_hub.tag)))
+        tag = self._logged_hub.tag
+        cursor = self.session.cursor_for(tag)
+        if cursor is not None and split_cursor(cursor) is not None:
+            self.session.places[tag] = cursor  # other channels' ids say it too, from now on
+        self._catch_up(self._begin(cursor))
 
     def restart(self, reason: str) -> None:
         """Begin anew: what came after the session's place cannot be told."""

@@ -233,9 +233,10 @@ class SessionLife(Pushing):
 
     def _stop(self, ending: Ending) -> None:
         feed = self._feed
-        if feed is None or (self._task is not None and self._task is asyncio.current_task()):
-            # Told to the stream once there is one, or once the callback has returned, which its
-            # own call does not cancel.
+        if feed is None:
+            self.ending = ending  # told to the stream once there is one
+        elif self._task is not None and self._task is asyncio.current_task():
+            # Told to the stream once the callback has returned: its own call does not cancel it.
             self.ending = ending
             self._finish_waiting()
         else:
