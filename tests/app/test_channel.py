@@ -469,7 +469,7 @@ async def test_a_slow_subscriber(overflow: Any, expected: list[int]) -> None:
     for number in range(20):
         room.broadcast(number)
         await asyncio.sleep(0)
-    got = []
+    got: list[Any] = []
     try:
         while len(got) < len(expected) or not expected:
             got.append((await anext(events)).data)
@@ -485,7 +485,7 @@ async def test_closing_a_channel() -> None:
 
     @endpoint
     def app(ctx: Context) -> Any:
-        return ctx.session(lambda session: room.register(session) and None)
+        return ctx.session(room.register)
 
     async with open_stream(app) as stream, join(room) as held:
         await stream.wait_for(lambda: room.session_count == 2)

@@ -20,8 +20,8 @@ def make(history: int = 100, **options: Any) -> Channel[Any]:
 
 def last_id(reader: Any) -> str:
     """Return the cursor that a reader would come back with."""
-    found: list[str] = re.findall(rb"^id: (.*)$", reader.stream.body, re.MULTILINE)
-    return found[-1].decode()  # type: ignore[attr-defined,no-any-return]  # bytes
+    found: list[bytes] = re.findall(rb"^id: (.*)$", reader.stream.body, re.MULTILINE)
+    return found[-1].decode()
 
 
 async def test_a_reader_that_comes_back_gets_what_it_missed_and_nothing_twice() -> None:
@@ -119,7 +119,7 @@ async def test_a_snapshot_in_place_of_what_is_held(where: str) -> None:
     async def snapshot(session: Session[Any]) -> None:
         await session.push("all of it", "snapshot")
 
-    in_channel = {"snapshot": snapshot} if where == "channel" else {}
+    in_channel: dict[str, Any] = {"snapshot": snapshot} if where == "channel" else {}
     room = make(**in_channel)
     await room.broadcast("old")
     register = {} if where == "channel" else {"snapshot": snapshot}

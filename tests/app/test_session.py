@@ -220,7 +220,7 @@ APPS: dict[str, Any] = {
     "Starlette, callback": starlette_app(callback_view),
     "Starlette, session": starlette_app(session_view),
     "Starlette, middleware": BaseHTTPMiddleware(starlette_app(callback_view), passes),
-    "endpoint, callback": endpoint(callback_view),
+    "endpoint, callback": endpoint(lambda ctx: create_response(ctx, greet, headers={"x-a": "1"})),
     "endpoint, ctx": endpoint(lambda ctx: ctx.session(greet, headers={"x-a": "1"})),
     "bare ASGI": in_asgi,
 }
@@ -242,7 +242,7 @@ async def test_in_each_framework(app: Any) -> None:
 async def test_registered_it_outlives_the_callback(make: Any) -> None:
     # S2, F7
     def view(request: Request) -> Any:
-        return create_response(request, lambda session: room.register(session) and None)
+        return create_response(request, room.register)
 
     async with open_stream(make(view)) as stream:
         await stream.wait_for(lambda: room.session_count == 1)

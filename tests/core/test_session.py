@@ -378,9 +378,13 @@ async def test_hooks_in_order_and_the_end() -> None:
     seen: list[Any] = []
     made: list[Session[Any]] = []
 
+    async def push_and_wait(session: Session[Any]) -> None:
+        await session.push("x")
+        await session.wait_closed()
+
     @endpoint
     def app(ctx: Context) -> Any:
-        session = ctx.session(lambda session: session.push("x") and session.wait_closed())
+        session = ctx.session(push_and_wait)
         made.append(session)
         session.on("connected", lambda session: seen.append("connected"))
 
@@ -417,7 +421,12 @@ async def test_hooks_in_order_and_the_end() -> None:
 async def test_closed_from_the_server() -> None:
     # F6, S2
     made: list[Session[Any]] = []
-    app = answering(lambda session: made.append(session) or session.wait_closed())
+
+    async def callback(session: Session[Any]) -> None:
+        made.append(session)
+        await session.wait_closed()
+
+    app = answering(callback)
     async with open_stream(app) as stream:
         await stream.wait_for(lambda: made)
         assert await made[0].close() == Ending.CLOSED

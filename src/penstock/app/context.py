@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from penstock.app.session import SessionCallback, SessionKeywords, make_session
 from penstock.core.format import Format
@@ -117,13 +117,31 @@ class Context(Request):
         """
         return self._stream(Reading(source), format, keywords, end_mark=True)
 
+    @overload
     def session(
         self,
-        callback: SessionCallback[State] | None = None,
+        callback: SessionCallback[Any] | None = ...,
         *,
-        state: State = None,  # type: ignore[assignment]  # then there is none
+        state: None = ...,
         **keywords: Unpack[SessionKeywords],
-    ) -> Session[State]:
+    ) -> Session[Any]: ...
+
+    @overload
+    def session(
+        self,
+        callback: SessionCallback[State] | None = ...,
+        *,
+        state: State,
+        **keywords: Unpack[SessionKeywords],
+    ) -> Session[State]: ...
+
+    def session(
+        self,
+        callback: SessionCallback[Any] | None = None,
+        *,
+        state: Any = None,
+        **keywords: Unpack[SessionKeywords],
+    ) -> Session[Any]:
         """Return a session that answers this request; a handler returns it.
 
         Args:

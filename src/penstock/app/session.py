@@ -36,7 +36,7 @@ __all__ = (
 )
 
 State = TypeVar("State")
-SessionCallback: TypeAlias = Callable[[Session[State]], Awaitable[None] | None]
+SessionCallback: TypeAlias = Callable[[Session[State]], Awaitable[object] | None]
 
 # Seconds to wait for a session's stream after its block was left; its own bounds are shorter.
 _CLOSE_TIMEOUT = 15.0

@@ -56,7 +56,7 @@ class Session(SessionLife, Generic[State]):
         request: Any = None,
         last_event_id: str = "",
         writer: EventWriter = DEFAULT,
-        callback: Callable[[Session[State]], Awaitable[None] | None] | None = None,
+        callback: Callable[[Session[State]], Awaitable[object] | None] | None = None,
         padded: bool = False,
     ) -> None:
         super().__init__(last_event_id, writer, callback, padded=padded)

@@ -79,7 +79,7 @@ class SessionLife(Pushing):
         self,
         last_event_id: str,
         writer: EventWriter,
-        callback: Callable[[Any], Awaitable[None] | None] | None,
+        callback: Callable[[Any], Awaitable[object] | None] | None,
         *,
         padded: bool,
     ) -> None:
