@@ -65,7 +65,10 @@ CLUMPS = Load(
     "clumps", "300 readers of one source, 4 events at a time", "/fanout", 300, 400, clump=4
 )
 PACED = Load("paced", "200 streams, 50 events/s each", "/paced", 200, 250, interval=0.02)
-LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PACED)
+CHANNEL = Load(
+    "channel", "300 sessions of one channel, an event at a time", "/channel", 300, 300, peers=False
+)
+LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PACED, CHANNEL)
 
 
 @dataclass(frozen=True, slots=True)

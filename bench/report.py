@@ -14,7 +14,9 @@ from bench.servers import CONTENDERS
 __all__ = ("OURS", "RAW", "Goal", "Results", "as_json", "as_text", "goals")
 
 RAW, OURS = "raw", "penstock"
-_CPU_GOALS = {"burst": 0.20, "tokens": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
+_CPU_GOALS = {"burst": 0.20, "tokens": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10} | {
+    "channel": 1.0
+}  # x raw
 _BUSY = 0.5
 
 
@@ -25,6 +27,7 @@ class Results:
     Attributes:
         figures: By load, then server: one for each round, in the order of the rounds.
         memory: By server: bytes for each idle stream.
+        registered: By server: bytes for each idle session that is registered in a channel.
         absent: By server: what has to be installed.
         decoders: By decoder.
         imports: By module: seconds.
@@ -33,6 +36,7 @@ class Results:
 
     figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    registered: dict[str, float] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     decoders: dict[str, Decoded | str] = field(default_factory=dict)
     imports: dict[str, float] = field(default_factory=dict)
@@ -50,6 +54,12 @@ class Results:
         if RAW not in self.memory or server not in self.memory:
             return None
         return self.memory[server] / self.memory[RAW]
+
+    def registered_ratio(self) -> float | None:
+        """Return our memory for each registered session, relative to raw's queues."""
+        if RAW not in self.registered or OURS not in self.registered:
+            return None
+        return self.registered[OURS] / self.registered[RAW]
 
     def import_ratio(self) -> float | None:
         """Return the time of our import relative to asyncio's."""
@@ -97,6 +107,7 @@ def goals(results: Results) -> list[Goal]:
             for load, bound in _CPU_GOALS.items()
         ),
         Goal("memory per idle stream, x raw", 1.6, results.memory_ratio(OURS)),
+        Goal("memory per registered session, x raw", 1.6, results.registered_ratio()),
         Goal("decoder: events/s, x httpx-sse", 2.0, results.decoder_ratio(), at_least=True),
         Goal("decoder: 4 times the line, x the time (4 is linear)", 6.0, results.line_ratio()),
         Goal("import penstock, x import asyncio", 1.8, results.import_ratio()),
@@ -155,6 +166,11 @@ def _memory(results: Results) -> str:
             lines.append((who.label, kibibytes, _ratio(results.memory_ratio(who.name))))
         elif who.name in results.absent:
             lines.append((who.label, f"not installed ({results.absent[who.name]})"))
+    for who in CONTENDERS:
+        if who.name in results.registered:
+            ratio = results.registered[who.name] / results.registered[RAW]
+            kibibytes = f"{results.registered[who.name] / 1024:.1f}"
+            lines.append((f"{who.label}, registered", kibibytes, _ratio(ratio)))
     return _table(("idle streams", "KiB/stream", "x raw"), lines)
 
 

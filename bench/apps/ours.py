@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
-from bench.apps.shared import Query, feed_of
-from penstock import Context, Event, endpoint
+from bench.apps.shared import Audience, Query, feed_of
+from penstock import Channel, Context, Event, Session, endpoint
 
 __all__ = ("app",)
 
 
 @endpoint(format="sse")
-def app(ctx: Context) -> AsyncGenerator[Event | str, None]:
+def app(ctx: Context) -> AsyncGenerator[Event | str, None] | Session[None]:
     """Answer one request."""
+    if ctx.path in SESSIONS:
+        return SESSIONS[ctx.path](ctx, Query.of(ctx.query))
     return PATHS[ctx.path](Query.of(ctx.query))
 
 
@@ -52,6 +54,27 @@ async def fan_out(query: Query) -> AsyncGenerator[Event, None]:
             number += 1
 
 
+room: Channel[None] = Channel("room")
+audience = Audience()
+
+
+def channel(ctx: Context, query: Query) -> Session[None]:
+    """Register a session in a channel."""
+    session = ctx.session()
+    room.register(session)
+    audience.join(query, lambda number: room.broadcast({"i": number}, "tick"))
+    return session
+
+
+def registered(ctx: Context, query: Query) -> Session[None]:
+    """Register a session, with one event before."""
+    session = ctx.session()
+    session.push({"i": 0}, "tick")
+    room.register(session)
+    return session
+
+
+SESSIONS = {"/channel": channel, "/registered": registered}
 PATHS: dict[str, Callable[[Query], AsyncGenerator[Event | str, None]]] = {
     "/burst": burst,
     "/tokens": tokens,

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from bench.apps.shared import Query, feed_of
+from bench.apps.shared import Audience, Query, feed_of
 
 __all__ = ("app",)
 
@@ -71,4 +71,46 @@ async def fan_out(query: Query, send: Any) -> None:
             number += 1
 
 
-PATHS = {"/burst": burst, "/tokens": tokens, "/paced": paced, "/idle": idle, "/fanout": fan_out}
+queues: set[asyncio.Queue[Any]] = set()
+audience = Audience()
+
+
+async def channel(query: Query, send: Any) -> None:
+    """Send what is put into a queue of one's own, as everybody writes it by hand."""
+    queue: asyncio.Queue[Any] = asyncio.Queue(1024)
+    queues.add(queue)
+    audience.join(query, tell)
+    try:
+        for _ in range(query.n):
+            await send(await queue.get())
+    finally:
+        queues.discard(queue)
+
+
+def tell(number: int) -> None:
+    """Put one event into every queue."""
+    message = body(number)
+    for queue in queues:
+        queue.put_nowait(message)
+
+
+async def registered(query: Query, send: Any) -> None:
+    """Send one event and then wait for a queue into which nothing is put."""
+    await send(body(0))
+    queue: asyncio.Queue[Any] = asyncio.Queue(1024)
+    queues.add(queue)
+    try:
+        await send(await queue.get())
+    finally:
+        queues.discard(queue)
+
+
+PATHS = {
+    "/burst": burst,
+    "/tokens": tokens,
+    "/paced": paced,
+    "/idle": idle,
+    "/fanout": fan_out,
+    "/channel": channel,
+    "/registered": registered,
+}
