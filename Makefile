@@ -14,7 +14,7 @@ MADE := $(VENV)/.made
 PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types test pytest docs contract bench fuzz demo pins clean
+.PHONY: help setup lint format types test pytest docs contract bench fuzz soak demo pins clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ bench: $(MADE)/bench  ## the side-by-side benchmark; ARGS="burst --servers raw,p
 
 fuzz: setup  ## the random tests at full count: some minutes
 	PENSTOCK_FUZZ=100000 $(PYTEST) -m fuzz --timeout=3600 -o faulthandler_timeout=3600 $(ARGS)
+
+soak: setup  ## ten minutes of ill-treated channels, and rooms of full size on four processes and a Redis
+	PENSTOCK_FULL=1 $(BIN)/python -m pytest -n 0 tests/servers/test_rooms.py
+	$(BIN)/python -m tests.soak $(ARGS)
 
 demo: $(MADE)/demo  ## a chat page in the browser, streaming; no key, no account
 	@$(BIN)/penstock demo

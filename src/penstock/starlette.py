@@ -106,7 +106,7 @@ class SessionResponse(Response):
     def __init__(self, stream: Streaming) -> None:
         self._stream = stream
         self.status_code = stream.head.status
-        self.background = None
+        self.background: Callable[[], Awaitable[None]] | None = None  # type: ignore[assignment]  # it is called, nothing more
         self.body = b""
         self.media_type = stream.head.headers.get("content-type")
         self.raw_headers = stream.head.raw()

@@ -63,8 +63,8 @@ async def test_notifications_reach_one_user_also_later() -> None:
         open_stream(app, "/notifications/ada") as ada,
         open_stream(app, "/notifications/bob") as bob,
     ):
-        for stream in (ada, bob):
-            await stream.wait_for(lambda stream=stream: b"id: " in stream.body)
+        await ada.wait_for(lambda: b"id: " in ada.body)
+        await bob.wait_for(lambda: b"id: " in bob.body)
         await notify("ada", "one")
         await notify("bob", "two")
         event = await ada.next_event()

@@ -10,11 +10,11 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from penstock.core.appender import Appender
 from penstock.core.event_writer import DEFAULT
-from penstock.core.hooks import H, Hooks
+from penstock.core.hooks import H, Hook, Hooks
 from penstock.core.hub import Delivery, Hub, HubOptions, OverflowPolicy, Registration
 from penstock.core.log import EventLog, Keep
 from penstock.core.logged_hub import LoggedHub, LoggedRegistration, Snapshot
@@ -149,7 +149,13 @@ class Channel(Generic[State]):
         """How many sessions are registered in this process."""
         return sum(len(hub.places) for hub in self._all_hubs())
 
-    def on(self, name: str, hook: H | None = None) -> Any:
+    @overload
+    def on(self, name: str, hook: H) -> H: ...
+
+    @overload
+    def on(self, name: str) -> Callable[[H], H]: ...
+
+    def on(self, name: str, hook: Hook | None = None) -> Any:
         """Call ``hook`` when something happens in this process; without ``hook``, a decorator.
 
         "registered", "disconnected", "deregistered": ``hook(session)``; one that disconnects is

@@ -8,21 +8,19 @@ Lives here: ``Session``, what users write to it and hear of it. Stays out: its l
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from penstock.core.ending import Ending
 from penstock.core.event_buffer import Batch, EventBuffer
 from penstock.core.event_writer import DEFAULT, EventWriter
-from penstock.core.hooks import H, Hooks
+from penstock.core.hooks import H, Hook, Hooks
+from penstock.core.problem import report
 from penstock.core.producer import Capacity
 from penstock.core.session_life import SessionLife
 from penstock.errors import InvalidOption, StreamClosed
 
 __all__ = ("Session",)
-
-logger = logging.getLogger("penstock")
 
 State = TypeVar("State")
 T = TypeVar("T")
@@ -116,7 +114,13 @@ class Session(SessionLife, Generic[State]):
         """Return an empty ``EventBuffer`` that writes as this session does."""
         return EventBuffer.with_writer(self.writer)
 
-    def on(self, name: str, hook: H | None = None) -> Any:
+    @overload
+    def on(self, name: str, hook: H) -> H: ...
+
+    @overload
+    def on(self, name: str) -> Callable[[H], H]: ...
+
+    def on(self, name: str, hook: Hook | None = None) -> Any:
         """Call ``hook`` when something happens; without ``hook``, a decorator.
 
         "connected": ``hook(session)``, before the callback. "disconnected": ``hook(session)``, when
@@ -189,7 +193,7 @@ class Session(SessionLife, Generic[State]):
             if self.is_open:
                 self.fail(cast(Exception, error))
             elif not isinstance(error, StreamClosed):
-                logger.error("a spawned task failed as its session ended", exc_info=error)
+                report(error, "a spawned task failed as its session ended", None)
         elif self._returned and not self._tasks and not self._held:
             self._finish_waiting()
 

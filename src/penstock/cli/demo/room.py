@@ -7,7 +7,6 @@ Stays out: how the page looks (``room.html``).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from penstock import Channel, Context, Endpoint, HttpError, Response, Session, endpoint
@@ -27,15 +26,15 @@ class Room:
     """
 
     def __init__(self) -> None:
-        self._chat: Channel[Mapping[str, str]] = Channel("room", history=200)
+        self._chat: Channel[dict[str, str]] = Channel("room", history=200)
         # Who is here is a matter of now: on a channel of its own, which keeps nothing.
-        self._here: Channel[Mapping[str, str]] = Channel("here")
+        self._here: Channel[dict[str, str]] = Channel("here")
         self._here.on("registered", self._tell_who_is_here)
         self._here.on("deregistered", self._tell_who_is_here)
         self.events: Endpoint = endpoint(keep_alive=_KEEP_ALIVE, retry=1000).get(self._events)
         self.say: Endpoint = endpoint().post(self._say)
 
-    def _events(self, ctx: Context) -> Session[Mapping[str, str]]:
+    def _events(self, ctx: Context) -> Session[dict[str, str]]:
         state = {"name": _checked("name", ctx.query.get("name"), _MAX_NAME)}
         session = ctx.session(state=state)
         self._chat.register(session, replay=True)
@@ -51,7 +50,7 @@ class Room:
         await self._chat.broadcast({"name": name, "text": text, "at": time.time()}, "chat")
         return Response(None, 204)
 
-    def _tell_who_is_here(self, session: Session[Mapping[str, str]]) -> None:
+    def _tell_who_is_here(self, session: Session[dict[str, str]]) -> None:
         names = {each.state["name"] for each in self._here.active_sessions}
         self._here.broadcast({"names": sorted(names)}, "here")
 
