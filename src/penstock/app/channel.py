@@ -78,7 +78,8 @@ class Channel(Generic[State]):
             raise InvalidOption("overflow", overflow, '"close", "drop_oldest" or "block"')
         if type(max_queue) is not int or max_queue < 1:
             raise InvalidOption("max_queue", max_queue, "a number of events, 1 or more")
-        self.name, self.overflow, self.max_queue = name, overflow, max_queue
+        self.name, self.max_queue = name, max_queue
+        self.overflow: OverflowPolicy = overflow
         self.key = f"channel:{name}"
         self.log = log if log is not None or not history else MemoryLog()
         self._keep = Keep(max_events=history, ttl=ttl) if history else Keep(ttl=ttl)
