@@ -64,11 +64,12 @@ FAN_OUT = Load("fan-out", "300 readers of one source, an event at a time", "/fan
 CLUMPS = Load(
     "clumps", "300 readers of one source, 4 events at a time", "/fanout", 300, 400, clump=4
 )
+PUSHED = Load("pushed", "300 readers, each handed every event", "/pushed", 300, 300, peers=False)
 PACED = Load("paced", "200 streams, 50 events/s each", "/paced", 200, 250, interval=0.02)
 CHANNEL = Load(
     "channel", "300 sessions of one channel, an event at a time", "/channel", 300, 300, peers=False
 )
-LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PACED, CHANNEL)
+LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PUSHED, PACED, CHANNEL)
 
 
 @dataclass(frozen=True, slots=True)

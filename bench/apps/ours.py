@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from bench.apps.shared import Audience, Query, feed_of
-from penstock import Channel, Context, Event, Session, endpoint
+from penstock import Channel, Context, Emit, Event, Response, Session, endpoint
 
 __all__ = ("app",)
 
 
 @endpoint(format="sse")
-def app(ctx: Context) -> AsyncGenerator[Event | str, None] | Session[None]:
+def app(ctx: Context) -> AsyncGenerator[Event | str, None] | Response | Session[None]:
     """Answer one request."""
+    if ctx.path == "/pushed":
+        return ctx.sse(Pushed(Query.of(ctx.query)).write)
     if ctx.path in SESSIONS:
         return SESSIONS[ctx.path](ctx, Query.of(ctx.query))
     return PATHS[ctx.path](Query.of(ctx.query))
@@ -52,6 +54,25 @@ async def fan_out(query: Query) -> AsyncGenerator[Event, None]:
         while number < feed.published:
             yield Event({"i": number}, event="tick")
             number += 1
+
+
+class Pushed:
+    """Emits what a feed hands over, with no task of its own in between."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._done = asyncio.Event()
+
+    async def write(self, emit: Emit) -> None:
+        """Return when all of it is emitted."""
+
+        def push(number: int) -> None:
+            emit({"i": number}, "tick")
+            if number == self._query.n - 1:
+                self._done.set()
+
+        feed_of(self._query, push)
+        await self._done.wait()
 
 
 room: Channel[None] = Channel("room")

@@ -71,6 +71,14 @@ async def fan_out(query: Query, send: Any) -> None:
             number += 1
 
 
+async def pushed(query: Query, send: Any) -> None:
+    """Send what a feed hands over, by way of a queue with the bound that penstock has."""
+    queue: asyncio.Queue[int] = asyncio.Queue(1024)
+    feed_of(query, queue.put_nowait)
+    for _ in range(query.n):
+        await send(body(await queue.get()))
+
+
 queues: set[asyncio.Queue[Any]] = set()
 audience = Audience()
 
@@ -111,6 +119,7 @@ PATHS = {
     "/paced": paced,
     "/idle": idle,
     "/fanout": fan_out,
+    "/pushed": pushed,
     "/channel": channel,
     "/registered": registered,
 }

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator
 
 from penstock import Resumable
-from penstock.core.log import EventLog
+from penstock.core.log import EventLog, Keep
 from penstock.logs import RedisLog, SqliteLog
 
 
@@ -22,12 +22,12 @@ def make_log(spec: str) -> EventLog:
 
 
 async def append(log: EventLog, key: str) -> None:
-    number = 0
+    number, keep = 0, Keep(max_events=1_000_000)
     while True:
         number += 1
-        batch = number % 7 == 0
         data = b"%d:%d" % (time.time_ns(), number)
-        id = await log.append(key, data, sequence=(f"w{time.time_ns()}", 1) if batch else None)
+        sequence = (f"w{time.time_ns()}", 1) if number % 7 == 0 else None
+        id = await log.append(key, data, sequence=sequence, keep=keep)
         print(id, data.decode(), flush=True)
 
 

@@ -163,20 +163,28 @@ class SqliteThread:
 def connect(path: str) -> sqlite3.Connection:
     """Return a connection to a database that is in WAL mode and has the tables."""
     connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _BUSY
     while True:
         try:
             # Going over to WAL takes a lock that SQLite's own timeout does not wait for.
             connection.execute("PRAGMA journal_mode=WAL")
             break
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                connection.close()
+        except sqlite3.OperationalError as exc:
+            busy = exc.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-    return connection
 
 
 def _giver(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> _Give:

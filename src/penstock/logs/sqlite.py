@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
+import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -291,6 +292,7 @@ class SqliteLog:
             # Here, not in the constructor: a fork takes over neither threads nor connections.
             self._waiters, self._process = Waiters(), os.getpid()
             self._thread = SqliteThread(self._path, self._waiters, self._poll)
+            weakref.finalize(self, self._thread.stop)  # a log that nobody closed, and nobody has
         return self._thread
 
     def _sweep(self, db: sqlite3.Connection, now: float) -> None:
