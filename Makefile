@@ -14,10 +14,10 @@ MADE := $(VENV)/.made
 PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types test pytest docs contract bench fuzz soak demo pins clean
+.PHONY: help setup lint format types test pytest docs contract bench bench-rooms fuzz soak demo pins clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(MADE)/dev node_modules/.made $(MADE)/system  ## install everything that tests and tools need
 
@@ -78,6 +78,9 @@ contract: $(MADE)/venv  ## which rows of the contract no test names
 
 bench: $(MADE)/bench  ## the side-by-side benchmark; ARGS="burst --servers raw,penstock"
 	$(BIN)/python -m bench $(ARGS)
+
+bench-rooms: $(MADE)/bench  ## a room over Redis in two processes, and 10,000 idle sessions
+	$(BIN)/python -m bench.rooms $(ARGS)
 
 fuzz: setup  ## the random tests at full count: some minutes
 	PENSTOCK_FUZZ=100000 $(PYTEST) -m fuzz --timeout=3600 -o faulthandler_timeout=3600 $(ARGS)

@@ -1,7 +1,7 @@
 """What every Python server of the bench shares, so that only the streaming differs.
 
 Each server answers ``/burst?n=``, ``/fanout?n=&readers=&clump=&interval=&key=``,
-``/pushed`` and ``/channel`` like ``/fanout``, ``/paced?n=&interval=``, ``/idle`` and ``/registered``
+``/pushed``, ``/channel`` like ``/fanout``, ``/paced?n=&interval=``, ``/idle`` and ``/registered``
 with events named "tick" whose data is ``{"i": number}``. The libraries get them from one async
 generator, ``events``; the raw servers have loops of their own.
 """

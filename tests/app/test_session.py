@@ -310,3 +310,24 @@ def test_registering_from_a_thread_says_where_to() -> None:
     session = create_session({"type": "http", "method": "GET", "path": "/", "headers": []})
     with pytest.raises(UsageError, match="async def"):
         room.register(session)
+
+
+async def test_a_session_that_is_never_answered_with_is_let_go() -> None:
+    # S3: a handler that fails after it has registered leaves nothing behind
+
+    @endpoint
+    def app(ctx: Any) -> Any:
+        room.register(ctx.session())
+        raise HttpError(409)
+
+    async with open_stream(app) as stream:
+        assert stream.status == 409
+    assert room.session_count == 0
+
+
+async def test_a_session_closed_before_it_is_connected_is_let_go() -> None:
+    # S3, F6
+    session = create_session({"type": "http", "method": "GET", "path": "/", "headers": []})
+    room.register(session)
+    session.close()
+    assert room.session_count == 0

@@ -57,6 +57,7 @@ class Context(Request):
         self._plan_format = format
         self._defaults: Any = defaults or {}
         self._response: Streaming | None = None
+        self._session: Session[Any] | None = None  # the last that was made
 
     @property
     def label(self) -> str:
@@ -163,6 +164,7 @@ class Context(Request):
             merged["headers"] = _lower(inherited["headers"]) | _lower(keywords["headers"])
         session = make_session(self, self.scope, callback, state, merged, self.head)
         self._response = cast(Streaming, session.response)
+        self._session = session
         return session
 
     def _stream(
@@ -189,6 +191,11 @@ class Context(Request):
         if self._plan_format is not None and format == self._plan_format.name:
             return {**self._defaults, "format": self._plan_format}
         return {name: self._defaults[name] for name in _ANY_FORMAT if name in self._defaults}
+
+    def abandon_session(self, response: Response) -> None:
+        """``response`` is the answer: a session that it does not carry will never be connected."""
+        if self._session is not None and self._session.response is not response:
+            self._session.abandon()
 
     def answer(self, response: Response) -> None:
         """Take ``response`` for the answer: ``head`` and ``commit()`` are its own from now on."""

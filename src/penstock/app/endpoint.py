@@ -206,6 +206,7 @@ class Endpoint(_Chain):
             if plan.options.throw and not plan.teardown:
                 raise
             response = self._failed(exc, ctx)
+        ctx.abandon_session(response)
         if begun and plan.teardown:
             steps = tuple(reversed(plan.teardown))
             # Before what the handler itself wants to hear.

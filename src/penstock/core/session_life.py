@@ -225,7 +225,7 @@ class SessionLife(Pushing):
             return
         if self._feed is None:
             logger.error("a session failed before it was connected", exc_info=error)
-            self.ending = Ending.ERROR
+            self._end_early(Ending.ERROR)
             return
         self._feed.fail(error)
         if self._task is not None:
@@ -234,13 +234,19 @@ class SessionLife(Pushing):
     def _stop(self, ending: Ending) -> None:
         feed = self._feed
         if feed is None:
-            self.ending = ending  # told to the stream once there is one
+            self._end_early(ending)
         elif self._task is not None and self._task is asyncio.current_task():
             # Told to the stream once the callback has returned: its own call does not cancel it.
             self.ending = ending
             self._finish_waiting()
         else:
             feed.stop(ending)
+
+    def _end_early(self, ending: Ending) -> None:
+        """It ends before it was connected, and maybe never is: no channel is to hold it."""
+        self.ending = ending  # told to the stream once there is one
+        for member in list(self._members.values()):
+            member.session_ended()
 
     def _finish_waiting(self) -> None:
         if self._wake is None:
