@@ -34,11 +34,13 @@ def main() -> int:
     """Run both, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run: no figure counts")
-    quick = parser.parse_args().quick
+    parser.add_argument("--rounds", type=int, default=5, help="of the line about Redis")
+    given = parser.parse_args()
+    quick = given.quick
     if shutil.which("redis-server") is None:
         print("no redis-server: the line about Redis is left out", file=sys.stderr)
     else:
-        asyncio.run(_over_redis(*(10, 20, 1) if quick else (150, 300, 5)))
+        asyncio.run(_over_redis(*(10, 20, 1) if quick else (150, 300, given.rounds)))
     asyncio.run(_idle(200 if quick else 10_000))
     return 0
 

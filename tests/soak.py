@@ -43,9 +43,17 @@ async def soak(server: Server, seconds: float, seed: int) -> tuple[Facts, Facts,
     """Ill-treat ``server``; return what it held before and after, and what was done to it."""
     done = {"read": 0, "left": 0, "stalled": 0, "broken": 0, "cut": 0, "broadcast": 0}
     await _storm(server, min(3.0, seconds / 4), seed, done)  # what is only made once is made
-    before = await _quiet(server)
+    before = await _facts(server)
+    deadline = time.monotonic() + 20.0
+    while before.sessions and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        before = await _facts(server)
     await _storm(server, seconds, seed + 1, done)
-    return before, await _quiet(server), done
+    after, deadline = await _facts(server), time.monotonic() + 30.0
+    while complaints(before, after) and time.monotonic() < deadline:  # the last are on their way
+        await asyncio.sleep(0.1)
+        after = await _facts(server)
+    return before, after, done
 
 
 async def _storm(server: Server, seconds: float, seed: int, done: dict[str, int]) -> None:
@@ -94,16 +102,11 @@ async def _read(port: int, what: str, chance: random.Random) -> None:
         writer.transport.abort()
 
 
-async def _quiet(server: Server) -> Facts:
-    """Return what the server holds once everybody has left."""
-    deadline = time.monotonic() + 20.0
-    while True:
-        body = await ask(server.port, "/facts")
-        facts: dict[str, Any] = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
-        sockets = _sockets(server.pid)
-        if not facts["sessions"] or time.monotonic() > deadline:
-            return Facts(facts["sessions"], facts["tasks"], sockets, rss(server.pid))
-        await asyncio.sleep(0.1)
+async def _facts(server: Server) -> Facts:
+    """Return what the server holds now."""
+    body = await ask(server.port, "/facts")
+    facts: dict[str, Any] = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
+    return Facts(facts["sessions"], facts["tasks"], _sockets(server.pid), rss(server.pid))
 
 
 def _sockets(pid: int) -> int:
