@@ -68,8 +68,8 @@ async def _deliver(pair: list[Server], count: int, n: int) -> float:
     async with asyncio.timeout(_TIMEOUT), AsyncExitStack() as stack:
         opened: list[Reader] = []
         for server in pair:
-            opened += await stack.enter_async_context(readers(server, "/listen", count, n))
-        await asyncio.sleep(1.0)  # registered, and following
+            opened += await stack.enter_async_context(readers(server, "/listen", count, n + 1))
+        await asyncio.gather(*(reader.began for reader in opened))
         began = sum(cpu_seconds(server.pid) for server in pair)
         async with readers(pair[0], f"/tell?n={n}", 1, 1):
             await asyncio.gather(*(reader.ended for reader in opened))

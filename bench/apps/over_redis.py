@@ -42,15 +42,19 @@ async def ours(ctx: Context) -> Response | Session[None]:
     if ctx.path == "/tell":
         await tell(int(ctx.query["n"]), lambda number: room.broadcast({"i": number}, "tick"))
         return Response("told")
-    session = ctx.session()
-    room.register(session)
-    return session
+    return ctx.session(_join)
+
+
+async def _join(session: Session[None]) -> None:
+    await room.register(session)
+    await session.push({"i": 0}, "tick")  # from here on it misses nothing
 
 
 # --- by hand: pub/sub, which keeps nothing, and a queue for each reader
 
 queues: set[asyncio.Queue[bytes]] = set()
 _listening: list[asyncio.Task[None]] = []
+_subscribed = asyncio.Event()
 
 
 async def raw(scope: Any, receive: Any, send: Any) -> None:
@@ -68,7 +72,8 @@ async def raw(scope: Any, receive: Any, send: Any) -> None:
     queue: asyncio.Queue[bytes] = asyncio.Queue(1024)
     queues.add(queue)
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    await send({"type": "http.response.body", "body": b": open\n", "more_body": True})
+    await _subscribed.wait()
+    queue.put_nowait(b'event: tick\ndata: {"i":0}\n\n')  # from here on it misses nothing
     with suppress(asyncio.CancelledError):
         while True:
             body = await queue.get()
@@ -79,7 +84,9 @@ async def _listen() -> None:
     async with redis.from_url(URL).pubsub() as pubsub:
         await pubsub.subscribe("bench")
         async for message in pubsub.listen():
-            if message["type"] == "message":
+            if message["type"] == "subscribe":
+                _subscribed.set()
+            elif message["type"] == "message":
                 event = b"event: tick\ndata: " + message["data"] + b"\n\n"
                 for queue in queues:
                     queue.put_nowait(event)

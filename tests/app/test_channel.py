@@ -119,7 +119,11 @@ async def test_filter() -> None:
 async def test_a_filter_that_fails_stops_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
     # S3, E6
     room: Channel[Any] = Channel("room")
-    async with join(room, state={}) as ada, join(room, state={"admin": True}) as bob:
+    async with (
+        join(room, state={}) as ada,
+        join(room, state={}),
+        join(room, state={"admin": True}) as bob,
+    ):
         await room.broadcast("x", filter=lambda session: session.state["admin"])
         assert await bob.data() == ["x"]
         assert ada.session.is_open

@@ -241,7 +241,7 @@ class Hub:
         full: list[Full] = []
         limit, selective = self.options.max_queue, check is not None or message.match is not None
         blocks = self.options.overflow == "block"
-        size = 0
+        size, failed = 0, None
         for place in self.live():
             session = place.session
             outbox = session.outbox
@@ -250,7 +250,10 @@ class Hub:
                     continue
                 data = place.bytes_of(message)
             except Exception as exc:
-                self._failed(session, exc, check)
+                if check is None:
+                    session.fail(exc)  # this one cannot be written to: the others do not notice
+                else:
+                    failed = failed or exc
                 continue
             if data is None or outbox.ended or session.ending is not None:
                 continue
@@ -261,20 +264,15 @@ class Hub:
             outbox.add(data)
             if blocks and (outbox.size >= MAX_BYTES or len(outbox.pending) + outbox.taken >= limit):
                 full.append(_Blocked(outbox, limit))
+        if failed is not None:  # once, however many sessions it failed for
+            name = getattr(self.options.owner, "name", "")
+            logger.error("a filter failed in channel %r", name, exc_info=failed)
         for listener in list(self.listeners):
             listener.take(message)
             if blocks and listener.is_full:
                 full.append(listener)
         self._count(size)
         return full
-
-    def _failed(self, session: Session[Any], error: Exception, check: Filter | None) -> None:
-        """One session cannot be written to: the others do not notice."""
-        if check is not None:
-            name = getattr(self.options.owner, "name", "")
-            logger.error("a filter failed in channel %r", name, exc_info=error)
-        else:
-            session.fail(error)
 
     def _make_room(self, place: Registration, outbox: Outbox) -> bool:
         """A session is over its bound; return whether it is sent the event all the same."""
