@@ -14,7 +14,7 @@ MADE := $(VENV)/.made
 PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types test pytest docs contract bench bench-lambda fuzz demo pins clean
+.PHONY: help setup lint format types test pytest docs contract bench bench-lambda bench-rooms fuzz soak demo pins clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,9 +89,15 @@ bench: $(MADE)/bench  ## the side-by-side benchmark; ARGS="burst --servers raw,p
 
 bench-lambda: setup  ## handlers on Lambda beside Mangum and a bare loop
 	$(BIN)/python -m bench.lambdas $(ARGS)
+bench-rooms: $(MADE)/bench  ## a room over Redis in two processes, and 10,000 idle sessions
+	$(BIN)/python -m bench.rooms $(ARGS)
 
 fuzz: setup  ## the random tests at full count: some minutes
 	PENSTOCK_FUZZ=100000 $(PYTEST) -m fuzz --timeout=3600 -o faulthandler_timeout=3600 $(ARGS)
+
+soak: setup  ## ten minutes of ill-treated channels, and rooms of full size on four processes and a Redis
+	PENSTOCK_FULL=1 $(BIN)/python -m pytest -n 0 tests/servers/test_rooms.py
+	$(BIN)/python -m tests.soak $(ARGS)
 
 demo: $(MADE)/demo  ## a chat page in the browser, streaming; no key, no account
 	@$(BIN)/penstock demo

@@ -100,6 +100,10 @@ async def _weigh(chosen: list[Contender], streams: int, results: Results) -> Non
         _say(f"memory: {contender.label}")
         with serving(contender) as server:
             results.memory[contender.name] = await per_idle_stream(server, streams)
+        if contender.name in (RAW, OURS):
+            with serving(contender) as server:
+                registered = await per_idle_stream(server, streams, "/registered")
+                results.registered[contender.name] = registered
 
 
 async def _race(chosen: list[Contender], loads: list[Load], rounds: int, results: Results) -> None:

@@ -66,7 +66,10 @@ CLUMPS = Load(
 )
 PUSHED = Load("pushed", "300 readers, each handed every event", "/pushed", 300, 300, peers=False)
 PACED = Load("paced", "200 streams, 50 events/s each", "/paced", 200, 250, interval=0.02)
-LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PUSHED, PACED)
+CHANNEL = Load(
+    "channel", "300 sessions of one channel, an event at a time", "/channel", 300, 300, peers=False
+)
+LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PUSHED, PACED, CHANNEL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ IMPORTS = {
 _WARM = 100  # streams open before the count begins: the server's first-time costs are theirs
 
 
-async def per_idle_stream(server: Server, streams: int) -> float:
+async def per_idle_stream(server: Server, streams: int, path: str = "/idle") -> float:
     """Return the bytes of resident memory that each of ``streams`` idle streams adds."""
-    idle = Load("idle", "", "/idle", 1, 1).target()
+    idle = Load("idle", "", path, 1, 1).target()
     async with asyncio.timeout(120):
         async with readers(server, idle, _WARM, 1) as warm:
             await asyncio.gather(*(reader.ended for reader in warm))

@@ -22,6 +22,7 @@ _CPU_GOALS = {  # x raw
     "clumps": 1.0,
     "pushed": 1.0,
     "paced": 1.10,
+    "channel": 1.0,
 }
 _BUSY = 0.5
 
@@ -33,6 +34,7 @@ class Results:
     Attributes:
         figures: By load, then server: one for each round, in the order of the rounds.
         memory: By server: bytes for each idle stream.
+        registered: By server: bytes for each idle session that is registered in a channel.
         absent: By server: what has to be installed.
         decoders: By decoder.
         clients: By client.
@@ -43,6 +45,7 @@ class Results:
 
     figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    registered: dict[str, float] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     decoders: dict[str, Decoded | str] = field(default_factory=dict)
     clients: dict[str, Readings | str] = field(default_factory=dict)
@@ -63,6 +66,12 @@ class Results:
         if base not in self.memory or server not in self.memory:
             return None
         return self.memory[server] / self.memory[base]
+
+    def registered_ratio(self) -> float | None:
+        """Return our memory for each registered session, relative to raw's queues."""
+        if RAW not in self.registered or OURS not in self.registered:
+            return None
+        return self.registered[OURS] / self.registered[RAW]
 
     def import_ratio(self) -> float | None:
         """Return the time of our import relative to asyncio's."""
@@ -119,6 +128,7 @@ def goals(results: Results) -> list[Goal]:
         Goal("paced, x raw that watches too", 1.10, results.cpu_ratio("paced", OURS, WATCHING)),
         Goal("memory per idle stream, x raw", 1.6, results.memory_ratio(OURS)),
         Goal("memory, x raw that watches too", 1.6, results.memory_ratio(OURS, WATCHING)),
+        Goal("memory per registered session, x raw", 1.6, results.registered_ratio()),
         Goal("decoder: events/s, x httpx-sse", 2.0, results.decoder_ratio(), at_least=True),
         Goal("decoder: 4 times the line, x the time (4 is linear)", 6.0, results.line_ratio()),
         Goal("client: events/s, x httpx-sse", 2.0, results.client_ratio(), at_least=True),
@@ -195,6 +205,11 @@ def _memory(results: Results) -> str:
             lines.append((who.label, kibibytes, _ratio(results.memory_ratio(who.name))))
         elif who.name in results.absent:
             lines.append((who.label, f"not installed ({results.absent[who.name]})"))
+    for who in CONTENDERS:
+        if who.name in results.registered:
+            ratio = results.registered[who.name] / results.registered[RAW]
+            kibibytes = f"{results.registered[who.name] / 1024:.1f}"
+            lines.append((f"{who.label}, registered", kibibytes, _ratio(ratio)))
     return _table(("idle streams", "KiB/stream", "x raw"), lines)
 
 

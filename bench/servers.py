@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.process import SERVER_CORE, pinned
 
-__all__ = ("CONTENDERS", "Contender", "Server", "missing", "serving")
+__all__ = ("CONTENDERS", "Contender", "Server", "free_port", "missing", "serving")
 
 ROOT = Path(__file__).resolve().parent.parent
 _UVICORN = (
@@ -94,7 +94,7 @@ def serving(contender: Contender) -> Iterator[Server]:
     Raises:
         RuntimeError: It did not come up.
     """
-    port = _free_port()
+    port = free_port()
     with pinned(SERVER_CORE):
         process = subprocess.Popen(contender.command(port), cwd=ROOT)
     try:
@@ -106,7 +106,7 @@ def serving(contender: Contender) -> Iterator[Server]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
-from bench.apps.shared import Query, feed_of
-from penstock import Context, Emit, Event, Response, endpoint
+from bench.apps.shared import Audience, Query, feed_of
+from penstock import Channel, Context, Emit, Event, Response, Session, endpoint
 
 __all__ = ("app",)
 
 
 @endpoint(format="sse")
-def app(ctx: Context) -> AsyncGenerator[Event | str, None] | Response:
+def app(ctx: Context) -> AsyncGenerator[Event | str, None] | Response | Session[None]:
     """Answer one request."""
     if ctx.path == "/pushed":
         return ctx.sse(Pushed(Query.of(ctx.query)).write)
+    if ctx.path in SESSIONS:
+        return SESSIONS[ctx.path](ctx, Query.of(ctx.query))
     return PATHS[ctx.path](Query.of(ctx.query))
 
 
@@ -73,6 +75,27 @@ class Pushed:
         await self._done.wait()
 
 
+room: Channel[None] = Channel("room")
+audience = Audience()
+
+
+def channel(ctx: Context, query: Query) -> Session[None]:
+    """Register a session in a channel."""
+    session = ctx.session()
+    room.register(session)
+    audience.join(query, lambda number: room.broadcast({"i": number}, "tick"))
+    return session
+
+
+def registered(ctx: Context, query: Query) -> Session[None]:
+    """Register a session, with one event before."""
+    session = ctx.session()
+    session.push({"i": 0}, "tick")
+    room.register(session)
+    return session
+
+
+SESSIONS = {"/channel": channel, "/registered": registered}
 PATHS: dict[str, Callable[[Query], AsyncGenerator[Event | str, None]]] = {
     "/burst": burst,
     "/tokens": tokens,

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from bench.apps.shared import Query, feed_of
+from bench.apps.shared import Audience, Query, feed_of
 
 __all__ = ("app",)
 
@@ -79,6 +79,40 @@ async def pushed(query: Query, send: Any) -> None:
         await send(body(await queue.get()))
 
 
+queues: set[asyncio.Queue[Any]] = set()
+audience = Audience()
+
+
+async def channel(query: Query, send: Any) -> None:
+    """Send what is put into a queue of one's own, as everybody writes it by hand."""
+    queue: asyncio.Queue[Any] = asyncio.Queue(1024)
+    queues.add(queue)
+    audience.join(query, tell)
+    try:
+        for _ in range(query.n):
+            await send(await queue.get())
+    finally:
+        queues.discard(queue)
+
+
+def tell(number: int) -> None:
+    """Put one event into every queue."""
+    message = body(number)
+    for queue in queues:
+        queue.put_nowait(message)
+
+
+async def registered(query: Query, send: Any) -> None:
+    """Send one event and then wait for a queue into which nothing is put."""
+    await send(body(0))
+    queue: asyncio.Queue[Any] = asyncio.Queue(1024)
+    queues.add(queue)
+    try:
+        await send(await queue.get())
+    finally:
+        queues.discard(queue)
+
+
 PATHS = {
     "/burst": burst,
     "/tokens": tokens,
@@ -86,4 +120,6 @@ PATHS = {
     "/idle": idle,
     "/fanout": fan_out,
     "/pushed": pushed,
+    "/channel": channel,
+    "/registered": registered,
 }

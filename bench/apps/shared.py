@@ -1,21 +1,21 @@
 """What every Python server of the bench shares, so that only the streaming differs.
 
 Each server answers ``/burst?n=``, ``/fanout?n=&readers=&clump=&interval=&key=``,
-``/pushed`` like ``/fanout``, ``/paced?n=&interval=`` and ``/idle`` with events named "tick" whose
-data is ``{"i": number}``. The libraries get them from one async generator, ``events``; the raw
-servers have loops of their own.
+``/pushed``, ``/channel`` like ``/fanout``, ``/paced?n=&interval=``, ``/idle`` and ``/registered``
+with events named "tick" whose data is ``{"i": number}``. The libraries get them from one async
+generator, ``events``; the raw servers have loops of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import orjson
 
-__all__ = ("Feed", "Query", "dumps", "events", "feed_of")
+__all__ = ("Audience", "Feed", "Query", "dumps", "events", "feed_of")
 
 E = TypeVar("E")
 
@@ -80,6 +80,32 @@ class Feed:
             news.set()
             for push in self.push_to:  # readers that are handed each event
                 push(self.published - 1)
+
+
+@dataclass(slots=True)
+class Audience:
+    """Readers of one channel, and the task that tells them."""
+
+    key: str = ""
+    joined: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def join(self, query: Query, tell: Callable[[int], Awaitable[None] | None]) -> None:
+        """Add a reader; the last one expected makes ``tell`` be called with each number."""
+        if query.key != self.key:
+            self.key, self.joined = query.key, 0  # another round
+        self.joined += 1
+        if self.joined == query.readers:
+            self.task = asyncio.create_task(_tell_all(query, tell))
+
+
+async def _tell_all(query: Query, tell: Callable[[int], Awaitable[None] | None]) -> None:
+    for number in range(query.n):
+        if number % query.clump == 0:
+            await asyncio.sleep(query.interval)
+        telling = tell(number)
+        if telling is not None:
+            await telling
 
 
 _feeds: dict[str, Feed] = {}

@@ -21,16 +21,20 @@ from typing import TYPE_CHECKING, Any
 from penstock._version import __version__
 
 if TYPE_CHECKING:
+    from penstock._sessions import create_response, create_session
+    from penstock.app.channel import Channel
     from penstock.app.context import Context
     from penstock.app.endpoint import Endpoint, endpoint
     from penstock.app.middleware import access_log, request_id, time_limit
     from penstock.app.stream import Stream
     from penstock.core.ending import Ending
+    from penstock.core.event_buffer import EventBuffer
     from penstock.core.head import Head
     from penstock.core.producer import Emit
     from penstock.core.request import Request
     from penstock.core.response import Response
     from penstock.core.resume import Resumable, Run
+    from penstock.core.session import Session
     from penstock.core.shutdown import shutdown
     from penstock.errors import (
         AlreadyRunning,
@@ -72,6 +76,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "AlreadyRunning": "penstock.errors",
     "BodyNotAllowed": "penstock.errors",
+    "Channel": "penstock.app.channel",
     "ClientDisconnected": "penstock.errors",
     "ConfigurationError": "penstock.errors",
     "Context": "penstock.app.context",
@@ -80,6 +85,7 @@ _EXPORTS = {
     "Ending": "penstock.core.ending",
     "Endpoint": "penstock.app.endpoint",
     "Event": "penstock.event",
+    "EventBuffer": "penstock.core.event_buffer",
     "ExtraNotInstalled": "penstock.errors",
     "Head": "penstock.core.head",
     "HeadAlreadySent": "penstock.errors",
@@ -101,6 +107,7 @@ _EXPORTS = {
     "Resumable": "penstock.core.resume",
     "Run": "penstock.core.resume",
     "ServerSentEvent": "penstock.event",
+    "Session": "penstock.core.session",
     "Sse": "penstock.formats",
     "SseDecoder": "penstock.formats",
     "StaleFence": "penstock.errors",
@@ -112,6 +119,8 @@ _EXPORTS = {
     "UnsupportedItem": "penstock.errors",
     "UsageError": "penstock.errors",
     "access_log": "penstock.app.middleware",
+    "create_response": "penstock._sessions",
+    "create_session": "penstock._sessions",
     "endpoint": "penstock.app.endpoint",
     "format_ndjson": "penstock.formats",
     "format_sse": "penstock.formats",
@@ -123,6 +132,7 @@ _EXPORTS = {
 __all__ = (
     "AlreadyRunning",
     "BodyNotAllowed",
+    "Channel",
     "ClientDisconnected",
     "ConfigurationError",
     "Context",
@@ -131,6 +141,7 @@ __all__ = (
     "Ending",
     "Endpoint",
     "Event",
+    "EventBuffer",
     "ExtraNotInstalled",
     "Head",
     "HeadAlreadySent",
@@ -152,6 +163,7 @@ __all__ = (
     "Resumable",
     "Run",
     "ServerSentEvent",
+    "Session",
     "Sse",
     "SseDecoder",
     "StaleFence",
@@ -164,6 +176,8 @@ __all__ = (
     "UsageError",
     "__version__",
     "access_log",
+    "create_response",
+    "create_session",
     "endpoint",
     "format_ndjson",
     "format_sse",

@@ -25,11 +25,13 @@ from starlette.types import Receive, Scope, Send
 from penstock._face import Errors, FaceStream, http_error, with_status
 from penstock.asgi import respond
 from penstock.core.format import Format
+from penstock.core.head import Head
 from penstock.core.options import StreamKeywords
+from penstock.core.response import Streaming
 from penstock.errors import HttpError, UsageError
 from penstock.types import Source
 
-__all__ = ("StreamResponse",)
+__all__ = ("SessionResponse", "StreamResponse")
 
 
 class StreamResponse(Response):
@@ -88,6 +90,33 @@ class StreamResponse(Response):
             if refusal is None:
                 raise
             raise _to_theirs(refusal) from exc
+        if self.background is not None:
+            await self.background()
+
+
+class SessionResponse(Response):
+    """The response of ``create_response(request, ...)`` and ``create_session(request).response``.
+
+    Headers and cookies set on it are sent.
+
+    Args:
+        stream: What carries the session.
+    """
+
+    def __init__(self, stream: Streaming) -> None:
+        self._stream = stream
+        self.status_code = stream.head.status
+        self.background: Callable[[], Awaitable[None]] | None = None  # type: ignore[assignment]  # it is called, nothing more
+        self.body = b""
+        self.media_type = stream.head.headers.get("content-type")
+        self.raw_headers = stream.head.raw()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = Head(self.status_code)
+        for name, value in self.raw_headers:
+            head.headers.add(name.decode("latin-1"), value.decode("latin-1"))
+        self._stream.head = head
+        await respond(self._stream, scope, receive, send)
         if self.background is not None:
             await self.background()
 

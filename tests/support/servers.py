@@ -235,6 +235,7 @@ def serve(
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     path: Path = APPS,
+    port: int | None = None,
     timeout: float = 20.0,
 ) -> Server:
     """Start server ``name`` with ``app`` ("module:attribute") and wait until it accepts.
@@ -244,11 +245,12 @@ def serve(
         args: Further options for the server's command line.
         env: Added to this process's environment.
         path: Folder that the module is found in.
+        port: Where it listens, for one that is started again; None: on a free port.
     """
     for attempt in (1, 2, 3):
-        port = free_port()
-        command = [sys.executable, "-m", *SERVERS[name](app, port, workers), *args]
-        server = Server(name, command, port, _environment(path, env or {}))
+        at = free_port() if port is None else port
+        command = [sys.executable, "-m", *SERVERS[name](app, at, workers), *args]
+        server = Server(name, command, at, _environment(path, env or {}))
         try:
             _wait_until_it_accepts(server, timeout)
         except BaseException as error:

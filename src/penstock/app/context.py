@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast, overload
 
+from penstock.app.session import SessionCallback, SessionKeywords, make_session
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
@@ -17,10 +18,13 @@ from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Emit, Producer, Reading, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
+from penstock.core.session import Session
 from penstock.errors import UsageError
 from penstock.types import HeaderValues, Scope, Source
 
 __all__ = ("Context",)
+
+State = TypeVar("State")
 
 # The endpoint's options that do not depend on the format.
 _ANY_FORMAT = ("status", "headers", "commit", "timeout", "idle_timeout", "throw", "scrub") + (
@@ -53,6 +57,7 @@ class Context(Request):
         self._plan_format = format
         self._defaults: Any = defaults or {}
         self._response: Streaming | None = None
+        self._session: Session[Any] | None = None  # the last that was made
 
     @property
     def label(self) -> str:
@@ -123,6 +128,55 @@ class Context(Request):
         """
         return self._stream(Reading(source), format, keywords, end_mark=True)
 
+    @overload
+    def session(
+        self,
+        callback: SessionCallback[Any] | None = ...,
+        *,
+        state: None = ...,
+        **keywords: Unpack[SessionKeywords],
+    ) -> Session[Any]: ...
+
+    @overload
+    def session(
+        self,
+        callback: SessionCallback[State] | None = ...,
+        *,
+        state: State,
+        **keywords: Unpack[SessionKeywords],
+    ) -> Session[State]: ...
+
+    def session(
+        self,
+        callback: SessionCallback[Any] | None = None,
+        *,
+        state: Any = None,
+        **keywords: Unpack[SessionKeywords],
+    ) -> Session[Any]:
+        """Return a session that answers this request; a handler returns it.
+
+        Args:
+            callback: ``callback(session)``, called when the reader is connected. The answer ends
+                when it returns, unless the session was registered in a channel, or work that it
+                ``spawn()``ed still runs. None: write to what is returned, or register it.
+            state: Yours, as ``session.state``.
+            **keywords: See ``SessionKeywords``.
+
+        Example:
+            ``session = ctx.session(state=user); room.register(session); return session``
+        """
+        known = SessionKeywords.__annotations__
+        is_sse = self._plan_format is not None and self._plan_format.name == "sse"
+        names = known if is_sse else [name for name in _ANY_FORMAT if name in known]
+        inherited = {name: self._defaults[name] for name in names if name in self._defaults}
+        merged: Any = {**inherited, **keywords}
+        if "headers" in inherited and "headers" in keywords:
+            merged["headers"] = _lower(inherited["headers"]) | _lower(keywords["headers"])
+        session = make_session(self, self.scope, callback, state, merged, self.head)
+        self._response = cast(Streaming, session.response)
+        self._session = session
+        return session
+
     def _stream(
         self,
         producer: Producer,
@@ -147,6 +201,11 @@ class Context(Request):
         if self._plan_format is not None and format == self._plan_format.name:
             return {**self._defaults, "format": self._plan_format}
         return {name: self._defaults[name] for name in _ANY_FORMAT if name in self._defaults}
+
+    def abandon_session(self, response: Response) -> None:
+        """``response`` is the answer: a session that it does not carry will never be connected."""
+        if self._session is not None and self._session.response is not response:
+            self._session.abandon()
 
     def answer(self, response: Response) -> None:
         """Take ``response`` for the answer: ``head`` and ``commit()`` are its own from now on."""

@@ -41,6 +41,7 @@ from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
 from penstock.core.request import MAX_BODY, Request, is_over
 from penstock.core.response import Response, Streaming, problem_response, stream_head
+from penstock.core.session import Session
 from penstock.errors import HttpError, InvalidOption
 from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
@@ -246,6 +247,7 @@ class Endpoint(_Chain):
             if self._raises(ctx) and not plan.teardown:
                 raise
             response = self._failed(exc, ctx)
+        ctx.abandon_session(response)
         if begun and plan.teardown:
             steps = tuple(reversed(plan.teardown))
             # Before what the handler itself wants to hear.
@@ -292,6 +294,8 @@ class Endpoint(_Chain):
         return problem_response(problem_of(HttpError(405)), headers)
 
     def _to_response(self, reply: Any, ctx: Context) -> Response:
+        if isinstance(reply, Session):
+            reply = reply.response
         if isinstance(reply, Response):
             return reply
         if reply is None:

@@ -130,6 +130,34 @@ class Outbox:
             self._past += 1
         self.put(data)
 
+    def add(self, data: bytes) -> None:
+        """Add one event of somebody who counts no turns: a channel, which has many outboxes."""
+        self.pending.append(data)
+        self.size += len(data)
+        writer = self.writer
+        if writer is not None:
+            self.writer = None
+            if not writer.done():
+                writer.set_result(None)
+
+    async def written(self) -> None:
+        """Return when something was written and the bound is not reached, or all was dropped."""
+        await self._wait_for_room()
+
+    def let_past(self) -> None:
+        """Let one write past the bound, for a caller that does not wait for its own part in it.
+
+        Raises:
+            Overflow: As ``put_unasked``.
+        """
+        if self._past >= len(self.room):
+            count = len(self.pending) + self.taken
+            raise Overflow(
+                f"{count} events, {self.size} bytes are waiting for a slow reader; "
+                "await what broadcast() returns"
+            )
+        self._past += 1
+
     async def turn(self) -> None:
         """Let the loop run; when the bound is reached, until there is room."""
         self.turn_began = monotonic()

@@ -1,6 +1,6 @@
 """System 5, ported: what its longer samples do, as far as one connection can do it.
 
-Its sessions and channels come with their own issue; a function of ``emit`` has the same ``push``.
+Its sessions and channels are ``stream_llm_rooms``; a function of ``emit`` has the same ``push``.
 """
 
 from __future__ import annotations

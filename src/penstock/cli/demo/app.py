@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from penstock import Context, Ending, Endpoint, Event, HttpError, Response, endpoint
 from penstock.chunk import Chunk, Done, Text
 from penstock.cli.demo.journal import Journal, Run
+from penstock.cli.demo.room import Room
 from penstock.cli.demo.script import Answer, answer_to, steps
 from penstock.cli.web import load_page, page_endpoint
 from penstock.clock import current_clock
@@ -34,8 +35,15 @@ def create_app(journal: Journal | None = None) -> ASGIApp:
     """
     journal = journal if journal is not None else Journal()
     chats = _chats(journal)
-    routes = {"/": page_endpoint(load_page("demo/page.html")), "/log": _log(journal)}
-    nothing = _always(HttpError(404, detail="there is a page at /, and /chat?prompt=…"))
+    room = Room()
+    routes = {
+        "/": page_endpoint(load_page("demo/page.html")),
+        "/log": _log(journal),
+        "/room": page_endpoint(load_page("demo/room.html")),
+        "/room/events": room.events,
+        "/room/say": room.say,
+    }
+    nothing = _always(HttpError(404, detail="there are pages at / and /room, and /chat?prompt=…"))
 
     async def demo(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else "/"
