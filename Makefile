@@ -89,6 +89,7 @@ bench: $(MADE)/bench  ## the side-by-side benchmark; ARGS="burst --servers raw,p
 
 bench-lambda: setup  ## handlers on Lambda beside Mangum and a bare loop
 	$(BIN)/python -m bench.lambdas $(ARGS)
+
 bench-rooms: $(MADE)/bench  ## a room over Redis in two processes, and 10,000 idle sessions
 	$(BIN)/python -m bench.rooms $(ARGS)
 
