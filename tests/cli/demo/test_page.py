@@ -102,6 +102,20 @@ def test_the_format_switch_and_a_failure_midway(page: Any, format: str, counted:
     assert counted in figures(page)
 
 
+def test_the_same_behind_the_local_lambda(page: Any, server: Server) -> None:
+    # L10, M1
+    page.get_by_role("radio", name="Lambda").check()
+    page.get_by_role("button", name="Fail midway").click()
+    page.locator(".problem").wait_for()
+    assert answered(page).endswith("right in the middle of a")
+    assert "409 Lost the thread" in page.locator(".problem").inner_text()
+    assert figures(page).startswith("SSE, failed after")
+    page.locator("#log").get_by_text("λ producer raises").wait_for(state="attached")
+    url = re.search(r"http://127\.0\.0\.1:(\d+)/chat", page.locator("#curl").inner_text())
+    assert url is not None
+    assert int(url[1]) != server.port
+
+
 def test_a_refusal_comes_with_its_status(page: Any) -> None:
     # E1
     page.get_by_role("button", name="Refuse").click()

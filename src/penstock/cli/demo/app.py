@@ -36,8 +36,10 @@ def create_app(journal: Journal | None = None) -> ASGIApp:
     journal = journal if journal is not None else Journal()
     chats = _chats(journal)
     room = Room()
+    # Served by the local Lambda, a chat's stream comes from another port of the same machine.
+    page = page_endpoint(load_page("demo/page.html"), connects_to="'self' http://*:*")
     routes = {
-        "/": page_endpoint(load_page("demo/page.html")),
+        "/": page,
         "/log": _log(journal),
         "/room": page_endpoint(load_page("demo/room.html")),
         "/room/events": room.events,

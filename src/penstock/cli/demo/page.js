@@ -238,13 +238,26 @@ const counted = (format) => (format === "text" ? "reads" : "events");
 const label = (format) => ({ sse: "SSE", ndjson: "NDJSON", text: "Plain text" })[format];
 const chosenFormat = () => document.querySelector("[name=format]:checked").value;
 
+// The same endpoint, by this server or behind the local Lambda's Function URL.
+let lambdaPort = null;
+const isOnLambda = () => document.querySelector("[name=host]:checked").value === "lambda";
+const origin = () => (isOnLambda() ? `${location.protocol}//${location.hostname}:${lambdaPort}` : location.origin);
+
+async function findHosts() {
+  const response = await fetch("/hosts");
+  if (!response.ok) return; // served by something else than the demo command
+  lambdaPort = (await response.json()).lambda;
+  for (const label of document.querySelectorAll(".host")) label.hidden = false;
+  document.querySelector(".formats").classList.add("with-hosts");
+}
+
 function chatUrl(prompt, format) {
-  return `/chat?prompt=${encodeURIComponent(prompt)}&format=${format}`;
+  return `${origin()}/chat?prompt=${encodeURIComponent(prompt)}&format=${format}`;
 }
 
 function showCurl() {
   const prompt = $("prompt").value.trim() || lastPrompt;
-  $("curl").textContent = `curl -N ${shellQuoted(location.origin + chatUrl(prompt, chosenFormat()))}`;
+  $("curl").textContent = `curl -N ${shellQuoted(chatUrl(prompt, chosenFormat()))}`;
 }
 
 async function copyFrom(button, text) {
@@ -314,5 +327,6 @@ for (const [name, prompt] of SUGGESTIONS) {
 }
 showCurl();
 followLog();
+findHosts();
 // Ready to type into, but not where that would raise a keyboard over half the page.
 if (matchMedia("(pointer: fine)").matches) $("prompt").focus();

@@ -31,11 +31,19 @@ def load_page(name: str) -> bytes:
     return _INCLUDE.sub(lambda found: _read(found[1]), _read(name)).encode()
 
 
-def page_endpoint(page: bytes) -> Endpoint:
-    """Return an endpoint that answers GET with ``page``."""
+def page_endpoint(page: bytes, *, connects_to: str = "'self'") -> Endpoint:
+    """Return an endpoint that answers GET with ``page``.
+
+    Args:
+        connects_to: What its scripts may fetch from, as a content security policy says it.
+    """
+    policy = _HEADERS["content-security-policy"].replace(
+        "connect-src 'self'", f"connect-src {connects_to}"
+    )
+    headers = _HEADERS | {"content-security-policy": policy}
 
     def get_page(ctx: Context) -> Response:
-        return Response(page, headers=_HEADERS, content_type="text/html; charset=utf-8")
+        return Response(page, headers=headers, content_type="text/html; charset=utf-8")
 
     return endpoint().get(get_page)
 
