@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import Any
 
 from penstock.core.threads import in_thread
-from penstock.core.upstream import close_upstream, interrupt, is_provider_stream
+from penstock.core.upstream import close_upstream, interrupt, is_provider_stream, unwrapped
 
 __all__ = (
     "aiterate",
@@ -36,6 +36,7 @@ def check_source(source: Any) -> None:
     Raises:
         TypeError: It is text, bytes, a mapping, or nothing that can be iterated.
     """
+    source = unwrapped(source)
     if isinstance(source, (str, bytes, bytearray, Mapping)):
         raise TypeError(
             f"a source is an iterable of items, got one {type(source).__name__}: "
@@ -62,6 +63,7 @@ async def open_source(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
     """
     while True:
         check_source(source)
+        source = unwrapped(source)
         manager = source  # a name of its own: it may be an iterable or a callable too
         if isinstance(manager, AbstractAsyncContextManager):
             entered = await stack.enter_async_context(manager)
@@ -122,6 +124,7 @@ async def discard(source: Any) -> None:
 
     A coroutine that is never awaited, a provider's stream that was opened before it came here.
     """
+    source = unwrapped(source)
     if inspect.iscoroutine(source):
         source.close()
         return

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any
 
-__all__ = ("close_upstream", "interrupt", "is_provider_stream")
+__all__ = ("close_upstream", "interrupt", "is_provider_stream", "unwrapped")
 
 logger = logging.getLogger("penstock")
 
@@ -26,6 +27,9 @@ _SDKS = frozenset(
     ("openai", "anthropic", "google", "litellm", "ollama", "botocore", "aiobotocore", "groq",
      "mistralai", "together", "cohere", "azure", "huggingface_hub", "cerebras", "xai_sdk")  # fmt: skip
 )
+
+# Where boto3's responses keep their stream.
+_STREAMS = ("stream", "body", "completion", "responseStream")
 
 # Seconds that one way to close may take; items that are thrown away meanwhile cost the loop.
 _STEP_TIMEOUT = 2.0
@@ -97,13 +101,45 @@ async def _call(close: Callable[[], Awaitable[object] | object]) -> None:
         logger.debug("closing a provider's stream: %r", exc)
 
 
+def unwrapped(source: Any) -> Any:
+    """Return the event stream of a boto3 response; anything else as it is."""
+    if isinstance(source, Mapping):
+        for name in _STREAMS:
+            stream = source.get(name)
+            if hasattr(stream, "__iter__") or hasattr(stream, "__aiter__"):
+                if not isinstance(stream, (str, bytes, list, tuple, Mapping)):
+                    return stream
+    return source
+
+
 def interrupt(stream: Any) -> None:
     """End a blocked ``next()`` of a sync stream from another thread, where the SDK allows it.
 
-    google-genai's is a generator, which refuses that while it runs: it is closed at its next event.
+    Its ``close()`` alone does not: the socket is closed only when the read returns. So the socket
+    is shut down under the reader. google-genai's stream is a generator, which shows no socket and
+    refuses to be closed while it runs: it is closed at its next event.
     """
     if inspect.isgenerator(stream):
         return
+    connection = _socket_of(stream)
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)
     close = getattr(stream, "close", None)
     if close is not None:
         close()
+
+
+def _socket_of(stream: Any) -> Any:
+    """Return the socket that ``stream`` reads, by the ways of httpx, httpx2 and urllib3."""
+    response = getattr(stream, "response", None)  # openai, anthropic
+    network = (getattr(response, "extensions", None) or {}).get("network_stream")
+    if network is not None:
+        return network.get_extra_info("socket")
+    raw = getattr(stream, "_raw_stream", None)  # botocore's EventStream
+    for path in (("_connection", "sock"), ("_fp", "fp", "raw", "_sock")):
+        found = raw
+        for name in path:
+            found = getattr(found, name, None)
+        if found is not None:
+            return found
+    return None

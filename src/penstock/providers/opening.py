@@ -10,29 +10,15 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.core.source import aiterate, check_source, discard, in_thread_of_its_own
-from penstock.core.upstream import close_upstream, is_provider_stream
+from penstock.core.upstream import close_upstream, is_provider_stream, unwrapped
 
 __all__ = ("Opened", "check_stream", "discard_stream", "open_stream")
-
-# Where boto3's responses keep their stream.
-_STREAMS = ("stream", "body", "completion", "responseStream")
-
-
-def unwrapped(source: Any) -> Any:
-    """Return the event stream of a boto3 response; anything else as it is."""
-    if isinstance(source, Mapping):
-        for name in _STREAMS:
-            stream = source.get(name)
-            if hasattr(stream, "__iter__") or hasattr(stream, "__aiter__"):
-                return stream
-    return source
-
 
 def check_stream(source: Any) -> None:
     """Refuse at once what can never be a provider's stream.
