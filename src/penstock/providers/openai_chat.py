@@ -110,9 +110,8 @@ def _content(content: Any) -> list[Chunk]:
         return [Text(content)]
     chunks: list[Chunk] = []
     for part in content:  # Mistral's: thinking and text in parts
-        for piece in at(part, "thinking") or ():
-            if text := at(piece, "text"):
-                chunks.append(Reasoning(text))
+        pieces = [at(piece, "text") for piece in at(part, "thinking") or ()]
+        chunks += [Reasoning(text) for text in pieces if text]
         if text := at(part, "text"):
             chunks.append(Text(text))
     return chunks
@@ -131,17 +130,15 @@ def _extras(delta: Any) -> list[Chunk]:
     if isinstance(reasoning, str) and reasoning:
         chunks.append(Reasoning(reasoning))
     else:
-        for detail in extras.get("reasoning_details") or ():
-            if text := first(detail, "text", "summary"):
-                chunks.append(Reasoning(text))
+        details = extras.get("reasoning_details") or ()
+        thoughts = [first(detail, "text", "summary") for detail in details]
+        chunks += [Reasoning(text) for text in thoughts if text]
     for annotation in extras.get("annotations") or ():
         cited = at(annotation, "url_citation")
         if url := at(cited, "url"):
             chunks.append(Source(url=url, title=at(cited, "title")))
-    for image in extras.get("images") or ():
-        if url := at(image, "image_url", "url"):
-            chunks.append(_image(url))
-    return chunks
+    images = [at(image, "image_url", "url") for image in extras.get("images") or ()]
+    return chunks + [_image(url) for url in images if url]
 
 
 def _image(url: str) -> File:
@@ -153,8 +150,7 @@ def _image(url: str) -> File:
 
 def _error(event: Any) -> list[Chunk]:
     """OpenRouter and others put an error beside the choices, or in their place."""
-    extras = event if isinstance(event, dict) else getattr(event, "__pydantic_extra__", None)
-    error = at(extras, "error") if extras else None
+    error = at(event, "error")
     return _failed(error) if error else []
 
 
