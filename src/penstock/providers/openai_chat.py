@@ -23,7 +23,9 @@ _REASONS = {
     "content_filter": "content-filter",
     "error": "error",
 }
-_EXTRAS = ("reasoning_content", "reasoning", "reasoning_details", "annotations", "images")
+_EXTRAS = frozenset(
+    ("reasoning_content", "reasoning", "reasoning_details", "annotations", "images")
+)
 
 
 class OpenAiChat:
@@ -120,10 +122,12 @@ def _content(content: Any) -> list[Chunk]:
 def _extras(delta: Any) -> list[Chunk]:
     """Return what is no part of OpenAI's own delta."""
     # Not getattr for each: pydantic takes a microsecond to say that there is none.
-    extras = delta if isinstance(delta, dict) else getattr(delta, "__pydantic_extra__", None)
-    if not extras:
-        extras = getattr(delta, "__dict__", None)
-    if not extras or not any(extras.get(name) for name in _EXTRAS):
+    # Groq's SDK declares them, most others have them beside what is declared.
+    extras = delta if isinstance(delta, dict) else getattr(delta, "__dict__", {})
+    undeclared = getattr(delta, "__pydantic_extra__", None)
+    if undeclared:
+        extras = {**extras, **undeclared}
+    if _EXTRAS.isdisjoint(extras):
         return []
     chunks: list[Chunk] = []
     reasoning = extras.get("reasoning_content") or extras.get("reasoning")
