@@ -65,6 +65,15 @@ async def test_an_error_inside_a_200(provider: Provider, way: str) -> None:  # C
     assert "secret" not in json.dumps(error.to_dict())
 
 
+async def test_after_an_error_the_connection_is_closed(provider: Provider) -> None:  # C5
+    for way in ("boto3 converse_stream", "anthropic create, sync", "openai chat, async"):
+        body, content_type = begun(way)
+        script = Script(body + INSIDE[way][0], content_type=content_type, hold=True)
+        got = await read(provider, way, script)
+        assert isinstance(got[-1], Error)
+        await events.see_it_leave(script, 0.0, way, "after an error")
+
+
 @pytest.mark.parametrize("cut", [False, True], ids=["ends", "cut"])
 @pytest.mark.parametrize("way", events.WAYS)
 async def test_an_answer_that_ends_early(provider: Provider, way: str, cut: bool) -> None:  # C4

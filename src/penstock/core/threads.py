@@ -124,6 +124,9 @@ class _Reader:
             with ExitStack() as stack:
                 iterated = _enter(self._source, stack)
                 self._iterated = iterated
+                if self._interrupt is not None:
+                    # botocore's gives an iterator whose end leaves the connection open.
+                    stack.callback(self._close_iterated)
                 for item in _iterate(iterated, stack):
                     if not self._hand_over(item):
                         break
@@ -132,6 +135,15 @@ class _Reader:
         finally:
             _limiter.release()
             self._tell(self._end)
+
+    def _close_iterated(self) -> None:
+        close = getattr(self._iterated, "close", None)
+        if close is None:
+            return
+        try:
+            close()
+        except Exception:  # it may be closed already, under a read that failed
+            logger.debug("closing %r failed", self._source, exc_info=True)
 
     def _hand_over(self, item: Any) -> bool:
         self._room.acquire()
