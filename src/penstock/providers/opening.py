@@ -81,7 +81,8 @@ async def open_stream(source: Any, stack: AsyncExitStack) -> Opened:
         elif hasattr(source, "__iter__") or isinstance(source, AbstractContextManager):
             return _opened(await in_thread_of_its_own(source, stack), source)
         else:
-            source = await _call(source)
+            function: Any = source
+            source = await _call(function)
 
 
 def _is_open(source: Any) -> bool:

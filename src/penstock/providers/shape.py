@@ -7,7 +7,7 @@ Stays out: any one provider.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from penstock.chunk import Chunk, Done, Error, Usage
@@ -89,6 +89,6 @@ def note_unknown(provider: str, what: Any) -> None:
         logger.warning("%s streamed %r, which penstock does not know: passed over", *key)
 
 
-def ends(chunks: list[Chunk]) -> bool:
+def ends(chunks: Sequence[Chunk]) -> bool:
     """Whether ``chunks`` end the stream."""
     return bool(chunks) and isinstance(chunks[-1], (Done, Error))
