@@ -75,7 +75,8 @@ async def open_stream(source: Any, stack: AsyncExitStack) -> Opened:
         if hasattr(source, "__aiter__"):
             return _opened(aiterate(source, stack), source)
         if hasattr(source, "__await__"):  # before __iter__: a Future has both
-            source = await source
+            awaitable: Any = source
+            source = await awaitable
         elif isinstance(source, (list, tuple, range)):
             return Opened(_each(source), False, False)
         elif hasattr(source, "__iter__") or isinstance(source, AbstractContextManager):
