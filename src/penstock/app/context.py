@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, TypeVar, Unpack, cast, overload
 
+from penstock.app.producing import producer_of
 from penstock.app.session import SessionCallback, SessionKeywords, make_session
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
 from penstock.core.options import StreamKeywords, resolve
-from penstock.core.producer import Emit, Producer, Reading, Writing
+from penstock.core.producer import Emit, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.core.session import Session
@@ -107,7 +108,7 @@ class Context(Request):
         """
         if _takes_emit(write):
             return self._stream(Writing(cast(Any, write)), "sse", keywords, end_mark=False)
-        return self._stream(Reading(write), "sse", keywords, end_mark=True)
+        return self._stream(write, "sse", keywords, end_mark=True)
 
     def stream(
         self,
@@ -126,7 +127,7 @@ class Context(Request):
         Example:
             ``return ctx.stream(rows, content_type="text/csv")``
         """
-        return self._stream(Reading(source), format, keywords, end_mark=True)
+        return self._stream(source, format, keywords, end_mark=True)
 
     @overload
     def session(
@@ -179,7 +180,7 @@ class Context(Request):
 
     def _stream(
         self,
-        producer: Producer,
+        source: Any,
         format: str | Format,
         keywords: StreamKeywords,
         *,
@@ -192,6 +193,7 @@ class Context(Request):
             merged["headers"] = _lower(inherited["headers"]) | _lower(keywords["headers"])
         chosen, options = resolve(chosen_format, merged)
         head = stream_head(chosen, merged, self.head)
+        producer = source if isinstance(source, Writing) else producer_of(source, chosen)
         response = Streaming(producer, chosen, options, head, end_mark=end_mark)
         self._response = response
         return response
