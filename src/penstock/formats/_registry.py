@@ -13,12 +13,14 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
 
 from penstock.errors import InvalidOption
 from penstock.formats.ndjson import Ndjson
+from penstock.formats.openai_chunks import OpenAIChunks
 from penstock.formats.sse import Sse
 from penstock.formats.text import Text
+from penstock.formats.ui_message_stream import UiMessageStream
 
 __all__ = ("UNSET", "NamedFormat", "Unset", "get_format")
 
-NamedFormat: TypeAlias = Sse | Ndjson | Text
+NamedFormat: TypeAlias = Sse | Ndjson | Text | UiMessageStream | OpenAIChunks
 
 
 class _MakesEncoders(Protocol):
@@ -45,6 +47,8 @@ _FORMATS: dict[str, Callable[[], NamedFormat]] = {
     "jsonl": Ndjson,
     "nljson": Ndjson,
     "text": Text,
+    "ui-message-stream": UiMessageStream,
+    "openai": OpenAIChunks,
 }
 
 

@@ -13,5 +13,13 @@ from __future__ import annotations
 from penstock.testing.fake_clock import FakeClock, FakeTimer
 from penstock.testing.opening import open_stream
 from penstock.testing.stream import Decoder, OpenStream
+from penstock.testing.ui_message_stream import check_ui_message_stream
 
-__all__ = ("Decoder", "FakeClock", "FakeTimer", "OpenStream", "open_stream")
+__all__ = (
+    "Decoder",
+    "FakeClock",
+    "FakeTimer",
+    "OpenStream",
+    "check_ui_message_stream",
+    "open_stream",
+)
