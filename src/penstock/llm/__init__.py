@@ -1,0 +1,1 @@
+"""Models: any SDK's stream in, any chat front end's protocol out."""
