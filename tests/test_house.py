@@ -25,7 +25,7 @@ OURS_AT_IMPORT = {"penstock", "penstock._version"}
 # Used when it is there; every other package waits until its own face is imported.
 ALLOWED_PACKAGES = {"orjson"}
 # The package's lazy names, and the command line, which is given a module's name to run.
-MAY_IMPORT_BY_NAME = {"__init__.py", "cli/"}
+MAY_IMPORT_BY_NAME = {"__init__.py", "logs/__init__.py", "cli/"}
 
 LONGEST_FILE = 400
 # A host of a package registry, or a path of somebody's machine, in a file that everybody gets.

@@ -10,12 +10,18 @@
     │   ├── HeadAlreadySent      status or headers set after the commit
     │   ├── StreamClosed         a write after the end
     │   ├── Overflow             writes past the bound that nobody awaited
+    │   ├── CursorGone           a log no longer, or never, held what came after a cursor
+    │   ├── LogClosed            an append to a key that has ended
+    │   ├── LogFull              an append past a bound that may not be trimmed
+    │   ├── StaleFence           a writer that another has taken over from
+    │   ├── AlreadyRunning       a second start of an answer that runs
     │   ├── ConfigurationError   the deployment is missing something
     │   └── ExtraNotInstalled    (ImportError) an optional dependency is missing
     ├── PeerError                the other end broke the protocol
     │   └── LineTooLong          (ValueError) an unfinished line past the decoder's bound
     ├── TransportError           the connection
-    │   └── ClientDisconnected   the reader left
+    │   ├── ClientDisconnected   the reader left
+    │   └── LogUnavailable       a log's own server or file does not answer
     └── HttpError                an answer: a status for the reader
 
 Lives here: every exception this package raises. Stays out: how one is written to a wire.
@@ -27,19 +33,25 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 __all__ = (
+    "AlreadyRunning",
     "BodyNotAllowed",
     "ClientDisconnected",
     "ConfigurationError",
+    "CursorGone",
     "ExtraNotInstalled",
     "HeadAlreadySent",
     "HttpError",
     "InvalidField",
     "InvalidOption",
     "LineTooLong",
+    "LogClosed",
+    "LogFull",
+    "LogUnavailable",
     "NotSerializable",
     "Overflow",
     "PeerError",
     "Problem",
+    "StaleFence",
     "StreamClosed",
     "StreamError",
     "TransportError",
@@ -149,6 +161,76 @@ class Overflow(UsageError):
     """
 
 
+class CursorGone(UsageError, LookupError):
+    """What came after a cursor cannot be told: a reader must begin anew.
+
+    Attributes:
+        cursor: What was asked for.
+        reason: "unknown" (never an id of this key, or of an earlier life of it) or "too old"
+            (trimmed or expired since).
+        oldest: Id of the oldest event that is held; None when none is.
+    """
+
+    def __init__(self, cursor: str, reason: str, oldest: str | None = None) -> None:
+        super().__init__(
+            f"the cursor {cursor!r} is {reason}: read from the oldest event that is held, {oldest}"
+        )
+        self.cursor, self.reason, self.oldest = cursor, reason, oldest
+
+
+class LogClosed(UsageError):
+    """Something was appended to a key that has ended.
+
+    Attributes:
+        key: The key.
+        ending: How it ended.
+    """
+
+    def __init__(self, key: str, ending: str) -> None:
+        super().__init__(f"{key!r} has ended ({ending}): nothing can be appended to it")
+        self.key, self.ending = key, ending
+
+
+class LogFull(UsageError):
+    """Something was appended past a bound that may not be trimmed.
+
+    Attributes:
+        key: The key.
+        limit: The bound.
+    """
+
+    def __init__(self, key: str, limit: int, what: str = "events") -> None:
+        super().__init__(f"{key!r} would go past its {limit} {what}: raise the bound")
+        self.key, self.limit = key, limit
+
+
+class StaleFence(UsageError):
+    """A writer's claim has run out, or another writer took over.
+
+    Attributes:
+        key: What it had claimed.
+        run: Its number.
+    """
+
+    def __init__(self, key: str, run: int) -> None:
+        super().__init__(f"the claim on {key!r} of run {run} is over: this writer must stop")
+        self.key, self.run = key, run
+
+
+class AlreadyRunning(UsageError):
+    """An answer was started under a key whose answer still runs.
+
+    Attributes:
+        key: The key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f'{key!r} is running already: on_running="join" follows it, "replace" stops it'
+        )
+        self.key = key
+
+
 class ConfigurationError(UsageError):
     """The deployment lacks something the code was told to rely on."""
 
@@ -192,6 +274,10 @@ class ClientDisconnected(TransportError):
     """The reader left before the stream had ended."""
 
 
+class LogUnavailable(TransportError):
+    """A log's server or file did not answer in time; what was to be kept may or may not be."""
+
+
 class HttpError(StreamError):
     """Answer the request with ``status``.
 
@@ -203,6 +289,9 @@ class HttpError(StreamError):
         title: Short summary of the kind of problem; by default the status's own phrase.
         detail: What happened this time. Kept for 4xx; replaced by a generic one for 5xx.
         headers: Response headers, such as ``Retry-After``, when the head is still unsent.
+
+    Attributes:
+        was_reported: Its cause has been logged where it happened, and is not logged again.
 
     Example:
         ``raise HttpError(404, detail="no such export")``
@@ -221,6 +310,7 @@ class HttpError(StreamError):
         self.title = title if title is not None else _phrase(self.status)
         self.detail = detail
         self.headers = dict(headers or {})
+        self.was_reported = False
         super().__init__(f"{self.status} {self.title}" + (f": {detail}" if detail else ""))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from penstock.errors import InvalidField
 
-__all__ = ("Event", "ServerSentEvent", "check_line", "check_retry")
+__all__ = ("Event", "Numbered", "ServerSentEvent", "check_line", "check_retry")
 
 
 def check_line(field: str, value: str) -> None:
@@ -101,6 +101,19 @@ class Event:
             and self.event is None
             and (self.id is not None or self.retry is not None or self.comment is not None)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An item that a log gave an id: only for encoders that say ``takes_ids``.
+
+    Attributes:
+        item: What would be written without it, an ``Event`` or any other item.
+        id: Last event ID, in place of one that the item brings.
+    """
+
+    item: Any
+    id: str
 
 
 # Not frozen: the generated frozen __init__ takes three times as long, most of a decoder's time.

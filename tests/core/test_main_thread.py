@@ -21,7 +21,7 @@ def test_another_thread_has_the_main_thread_call() -> None:
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    wait_until(lambda: ran_in, 5.0)
+    wait_until(lambda: ran_in, 15.0)
     assert asked == [True]
     assert ran_in == [threading.main_thread()]
 
@@ -41,4 +41,4 @@ def test_what_fails_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     thread = threading.Thread(target=in_main_thread, args=(fail,))
     thread.start()
     thread.join()
-    wait_until(lambda: "broken" in caplog.text, 5.0)
+    wait_until(lambda: "broken" in caplog.text, 15.0)

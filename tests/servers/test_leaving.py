@@ -33,7 +33,7 @@ def test_a_silent_stream_is_stopped_when_its_reader_leaves(server: Server, way: 
         for stream in streams:
             getattr(stream, way)()
         began = time.monotonic()
-        wait_for(server, lambda seen: seen["cleaned"].get(path, 0) == before + 3, 3.0)
+        wait_for(server, lambda seen: seen["cleaned"].get(path, 0) == before + 3)
     print(f"{server.name} {way}: stopped after {time.monotonic() - began:.3f} s")
 
 
@@ -42,7 +42,7 @@ def test_a_cleanup_that_takes_a_while_is_done(server: Server) -> None:
     before = debug(server)["cleaned"].get("tidy", 0)
     with open_streams(server, "/tidy", 1) as [stream]:
         stream.leave()
-        wait_for(server, lambda seen: seen["cleaned"].get("tidy", 0) == before + 1, 3.0)
+        wait_for(server, lambda seen: seen["cleaned"].get("tidy", 0) == before + 1)
 
 
 def test_requests_that_are_gone_at_once_leave_nothing_behind(server: Server) -> None:
@@ -63,7 +63,7 @@ def test_a_cleanup_that_hangs_is_left_and_said(server: Server) -> None:
     # F4
     with open_streams(server, "/stuck", 1) as [stream]:
         stream.leave()
-        server.wait_for("the producer's cleanup did not finish within 0.3 s", 5.0)
+        server.wait_for("the producer's cleanup did not finish within 0.3 s")
 
 
 def test_nothing_is_left_and_nobody_complained(server: Server) -> None:

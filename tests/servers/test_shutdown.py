@@ -22,7 +22,7 @@ from tests.support.process import wait_until
 from tests.support.servers import Server
 
 # Besides our grace: starting to stop, closing down workers, and two cores shared with others.
-MARGIN = 2.0
+MARGIN = 5.0
 
 # name: workers, streams, further options of the server, seconds it takes before it tells anybody
 SERVERS = {

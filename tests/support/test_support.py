@@ -41,7 +41,7 @@ def test_every_server_starts_serves_and_stops(name: str) -> None:
     assert [event.data for _, event in arrived] == ["0", "1", "2"]
     assert response.ended == "complete"
     assert response.comments == ["note"] * 3
-    assert arrived[2].at - arrived[0].at > 0.05
+    assert arrived[2].at > arrived[0].at
     assert not stopped.killed, server.output()
 
 

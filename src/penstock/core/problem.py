@@ -62,7 +62,7 @@ def report(error: BaseException, what: str, request: Request | None) -> None:
 
     A 4xx is the caller's own affair and is not logged; nor is a body that its sender broke off.
     """
-    if isinstance(error, HttpError) and error.status < 500:
+    if isinstance(error, HttpError) and (error.status < 500 or error.was_reported):
         return
     if isinstance(error, ClientDisconnected) and request is not None and request.inbox.is_gone:
         return

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from penstock.core.ending import Ending
+from penstock.core.format import Encoder
+from penstock.core.head import Head
 from penstock.core.outbox import Outbox
 from penstock.core.source import check_source, close_iterator, discard, open_source
 from penstock.event import Event
 
 __all__ = (
+    "Attaching",
     "Capacity",
     "Emit",
     "EndingFeed",
@@ -37,6 +40,22 @@ class Feed(Protocol):
         """Where the bytes wait."""
         ...
 
+    @property
+    def head(self) -> Head:
+        """Status and headers; changeable until the commit."""
+        ...
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns the items into bytes."""
+        ...
+
+    def commit(self) -> None:
+        """Let the head leave now, before there is an item."""
+
+    def stop(self, ending: Ending) -> None:
+        """End the stream so; the producer is cancelled."""
+
     def put(self, item: Any) -> bool:
         """Take one item; return whether the producer owes the loop a turn."""
         ...
@@ -44,6 +63,19 @@ class Feed(Protocol):
     def put_unasked(self, item: Any) -> Capacity:
         """Take one item from a caller that may or may not wait; return what it may await."""
         ...
+
+
+@runtime_checkable
+class Attaching(Protocol):
+    """An iterator of ours that wants to know the stream it feeds: a log's follower, a subscriber.
+
+    It is told before its first item: a cursor that is gone, or nothing to follow, can still change
+    the head; then it commits, for its first item may be long in coming. One that a user's own
+    generator iterates is never told.
+    """
+
+    async def attach_to_feed(self, feed: Feed) -> None:
+        """Check what has to be checked, then ``feed.commit()``."""
 
 
 class EndingFeed(Feed, Protocol):
@@ -113,12 +145,19 @@ class Reading:
 
     async def _produce_any(self, source: Any, feed: Feed) -> None:
         async with AsyncExitStack() as stack:
-            async for item in await open_source(source, stack):
+            async for item in await _attached(await open_source(source, stack), feed):
                 if feed.put(item):
                     await feed.outbox.turn()
 
     async def discard(self) -> None:
         await discard(self._source)
+
+
+async def _attached(items: AsyncIterator[Any], feed: Feed) -> AsyncIterator[Any]:
+    """Return ``items``, once those that want to know the stream do."""
+    if isinstance(items, Attaching):
+        await items.attach_to_feed(feed)
+    return items
 
 
 async def run_producer(

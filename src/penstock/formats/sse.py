@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.chunk import Chunk, Done, Error
 from penstock.errors import InvalidField, InvalidOption, Problem, UnsupportedItem
-from penstock.event import Event, ServerSentEvent, check_line, check_retry
+from penstock.event import Event, Numbered, ServerSentEvent, check_line, check_retry
 from penstock.formats._items import (
     END_ID,
     STREAM_HEADERS,
@@ -116,6 +116,8 @@ class SseEncoder:
 
     __slots__ = ("_end_mark", "_format", "_name_from", "_serializer")
 
+    takes_ids = True  # ``Numbered`` items
+
     def __init__(self, format: Sse, *, end_mark: bool) -> None:
         self._format = format
         self._serializer = format.serializer
@@ -148,7 +150,20 @@ class SseEncoder:
                 encoded = _encode_done(item, self._serializer, self._name_from)
                 self._end_mark = False
                 return encoded
+        elif type(item) is Numbered:
+            return self._numbered(item.item, item.id)
         return _encode(item, self._serializer, self._name_from)
+
+    def _numbered(self, item: Any, id: str) -> bytes:
+        if isinstance(item, Event):
+            return _encode_event(
+                Event(item.data, item.event, id, item.retry, item.comment), self._serializer
+            )
+        owed = self._end_mark
+        encoded = self.item(item)
+        if owed is not self._end_mark:
+            return encoded  # it carries the end mark's
+        return b"id: %b\n" % id.encode() + encoded  # a block's fields stand in any order
 
     def control(self, kind: str) -> bytes:
         return _comment(kind)
@@ -166,6 +181,8 @@ class SseEncoder:
             return b": shutdown\nretry: %d\n" % retry
         if ending == "completed" and self._end_mark:
             return _block(Event("", event=self._format.done, id=END_ID), b"")
+        if ending == "stopped" and self._end_mark:  # asked for again, it would only stop again
+            return _block(Event("", event="stopped", id=END_ID), b"")
         return b""
 
 
