@@ -109,7 +109,8 @@ class _Referee:
         kind: str = chunk["type"]
         self._claim((kind == "start") == (last is None), "one start comes first")
         if kind.startswith(("text-", "reasoning-")):
-            self._part(*kind.rsplit("-", 1), chunk["id"])
+            part, _, edge = kind.rpartition("-")
+            self._part(part, edge, chunk["id"])
         elif kind in _LAST:
             self._end_of_message(chunk)
         elif kind in self._rules:
