@@ -6,6 +6,7 @@ What the model does is said by the question: see ``answer``. ``/log`` tells what
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from penstock.llm.chat import chat_endpoint
 from penstock.llm.requests import ChatRequest
 
 LOG: list[str] = []
+_GO: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
 WORDS = [f"word{n} " for n in range(40)]
 
@@ -83,10 +85,13 @@ async def _refuse(request: ChatRequest) -> AsyncGenerator[Any]:
     yield ""
 
 
-async def _slow(request: ChatRequest) -> AsyncGenerator[Any]:
-    for word in WORDS:
+async def _held(request: ChatRequest) -> AsyncGenerator[Any]:
+    """Say half of it, and the rest when told to by ``/go``."""
+    for word in WORDS[:20]:
         yield word
-        await asyncio.sleep(0.05)
+    await _GO[request.id].wait()
+    for word in WORDS[20:]:
+        yield word
 
 
 async def _endless(request: ChatRequest) -> AsyncGenerator[Any]:
@@ -101,7 +106,7 @@ _KINDS: dict[str, Callable[[ChatRequest], AsyncGenerator[Any]]] = {
     "ask": _ask,
     "fail": _fail,
     "refuse": _refuse,
-    "slow": _slow,
+    "held": _held,
     "endless": _endless,
 }
 
@@ -117,6 +122,12 @@ chat: Endpoint = chat_endpoint(answer, authorize=allowed)
 @endpoint
 async def log(ctx: Context) -> Response:
     return Response({"log": LOG})
+
+
+@endpoint
+async def go(ctx: Context) -> Response:
+    _GO[ctx.query["id"]].set()
+    return Response(None, 204)
 
 
 @endpoint
@@ -142,6 +153,7 @@ def with_starlette() -> Any:
             Route("/api/chat", chat),
             Route("/api/chat/{rest:path}", chat),
             Route("/log", log),
+            Route("/go", go),
             Route("/", page),
             Route("/page.js", script),
         ]
