@@ -56,10 +56,14 @@ class Text(Chunk):
 
 @dataclass(frozen=True, slots=True)
 class Reasoning(Chunk):
-    """A piece of the model's reasoning."""
+    """A piece of the model's reasoning.
+
+    ``metadata``: what the provider wants back with it, by provider, such as a signature.
+    """
 
     type: ClassVar[str] = "reasoning"
     content: str
+    metadata: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,19 @@ class ToolCallDelta(Chunk):
 
 @dataclass(frozen=True, slots=True)
 class ToolCall(Chunk):
-    """A whole tool call: ``arguments`` is the JSON text, ``input`` what it decodes to."""
+    """A whole tool call: ``arguments`` is the JSON text, ``input`` what it decodes to.
+
+    ``metadata``: what the provider wants back with it, by provider, such as a signature.
+    ``provider_executed``: the provider runs the tool itself; nobody else has to.
+    """
 
     type: ClassVar[str] = "tool_call"
     id: str
     name: str
     arguments: str
     input: Any = None
+    metadata: dict[str, Any] | None = None
+    provider_executed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

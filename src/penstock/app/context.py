@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, Unpack, cast
 
+from penstock.app.producing import producer_of
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
 from penstock.core.options import StreamKeywords, resolve
-from penstock.core.producer import Emit, Producer, Reading, Writing
+from penstock.core.producer import Emit, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import UsageError
@@ -92,7 +93,7 @@ class Context(Request):
         """
         if _takes_emit(write):
             return self._stream(Writing(cast(Any, write)), "sse", keywords, end_mark=False)
-        return self._stream(Reading(write), "sse", keywords, end_mark=True)
+        return self._stream(write, "sse", keywords, end_mark=True)
 
     def stream(
         self,
@@ -111,11 +112,11 @@ class Context(Request):
         Example:
             ``return ctx.stream(rows, content_type="text/csv")``
         """
-        return self._stream(Reading(source), format, keywords, end_mark=True)
+        return self._stream(source, format, keywords, end_mark=True)
 
     def _stream(
         self,
-        producer: Producer,
+        source: Any,
         format: str | Format,
         keywords: StreamKeywords,
         *,
@@ -128,6 +129,7 @@ class Context(Request):
             merged["headers"] = _lower(inherited["headers"]) | _lower(keywords["headers"])
         chosen, options = resolve(chosen_format, merged)
         head = stream_head(chosen, merged, self.head)
+        producer = source if isinstance(source, Writing) else producer_of(source, chosen)
         response = Streaming(producer, chosen, options, head, end_mark=end_mark)
         self._response = response
         return response

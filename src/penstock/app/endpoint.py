@@ -30,6 +30,7 @@ from penstock.app.plan import (
     make_plan,
     make_route,
 )
+from penstock.app.producing import producer_of
 from penstock.asgi import AsgiSink, run_lifespan
 from penstock.core.format import Format
 from penstock.core.head import Head
@@ -260,7 +261,8 @@ class Endpoint(_Chain):
         if isinstance(reply, (AsyncIterable, Iterable)):
             plan = self._plan
             head = stream_head(plan.format, plan.keywords, ctx.head)
-            return Streaming(Reading(reply), plan.format, plan.options, head, end_mark=True)
+            producer = producer_of(reply, plan.format)
+            return Streaming(producer, plan.format, plan.options, head, end_mark=True)
         raise TypeError(
             f"{self.name or 'the handler'} returned {type(reply).__name__}; expected a Response, "
             "an async or sync iterable, a mapping, str, bytes, or None"

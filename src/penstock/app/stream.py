@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn, Unpack
 
+from penstock.app.producing import producer_of
 from penstock.asgi import respond
 from penstock.core.ending import Ending
 from penstock.core.format import Format
 from penstock.core.memory import MemorySink
 from penstock.core.options import StreamKeywords, resolve
-from penstock.core.producer import Reading
 from penstock.core.response import Streaming, stream_head
 from penstock.errors import StreamError
 from penstock.types import Receive, Scope, Send, Source
@@ -46,7 +46,7 @@ class Stream(Streaming):
     ) -> None:
         chosen, options = resolve(format, keywords)
         head = stream_head(chosen, keywords)
-        super().__init__(Reading(source), chosen, options, head, end_mark=True)
+        super().__init__(producer_of(source, chosen), chosen, options, head, end_mark=True)
 
     def __iter__(self) -> NoReturn:
         """Refuse to be taken for data by a framework that knows nothing of streams."""

@@ -13,8 +13,16 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import Any
 
 from penstock.core.threads import in_thread
+from penstock.core.upstream import close_upstream, interrupt, is_provider_stream, unwrapped
 
-__all__ = ("check_source", "close_iterator", "discard", "open_source")
+__all__ = (
+    "aiterate",
+    "check_source",
+    "close_iterator",
+    "discard",
+    "in_thread_of_its_own",
+    "open_source",
+)
 
 logger = logging.getLogger("penstock")
 
@@ -28,6 +36,7 @@ def check_source(source: Any) -> None:
     Raises:
         TypeError: It is text, bytes, a mapping, or nothing that can be iterated.
     """
+    source = unwrapped(source)
     if isinstance(source, (str, bytes, bytearray, Mapping)):
         raise TypeError(
             f"a source is an iterable of items, got one {type(source).__name__}: "
@@ -54,6 +63,7 @@ async def open_source(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
     """
     while True:
         check_source(source)
+        source = unwrapped(source)
         manager = source  # a name of its own: it may be an iterable or a callable too
         if isinstance(manager, AbstractAsyncContextManager):
             entered = await stack.enter_async_context(manager)
@@ -61,19 +71,29 @@ async def open_source(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
                 source = entered
                 continue
         if hasattr(source, "__aiter__"):
-            return _aiterate(source, stack)
+            return aiterate(source, stack)
         if hasattr(source, "__await__"):  # before __iter__: a Future has both
             source = await source
         elif isinstance(source, (list, tuple, range)):
             return _each(source)
         elif hasattr(source, "__iter__") or isinstance(source, AbstractContextManager):
-            return await stack.enter_async_context(in_thread(source))
+            return await in_thread_of_its_own(source, stack)
         else:
             source = source()
 
 
-def _aiterate(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
+async def in_thread_of_its_own(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
+    """Return an async iterator over a sync source; leaving ``stack`` closes it."""
+    way = interrupt if is_provider_stream(source) else None
+    return await stack.enter_async_context(in_thread(source, interrupt=way))
+
+
+def aiterate(source: Any, stack: AsyncExitStack) -> AsyncIterator[Any]:
+    """Return an iterator over an async iterable; leaving ``stack`` closes both."""
     iterator: AsyncIterator[Any] = source.__aiter__()
+    if is_provider_stream(source) or is_provider_stream(iterator):
+        stack.push_async_callback(close_upstream, iterator, source)
+        return iterator
     if iterator is not source and hasattr(source, "aclose"):
         stack.push_async_callback(source.aclose)
     if hasattr(iterator, "aclose"):
@@ -104,6 +124,7 @@ async def discard(source: Any) -> None:
 
     A coroutine that is never awaited, a provider's stream that was opened before it came here.
     """
+    source = unwrapped(source)
     if inspect.iscoroutine(source):
         source.close()
         return

@@ -30,11 +30,15 @@ _AHEAD = 16
 
 
 @asynccontextmanager
-async def in_thread(source: Any) -> AsyncIterator[AsyncIterator[Any]]:
+async def in_thread(
+    source: Any, *, interrupt: Callable[[Any], object] | None = None
+) -> AsyncIterator[AsyncIterator[Any]]:
     """Iterate a sync iterable, or a sync context manager of one, in a thread of its own.
 
     Leaving asks the thread to close the source and returns when it has; a thread that is blocked
-    inside ``next()`` cannot be asked, and closes it when that returns.
+    inside ``next()`` cannot be asked, and closes it when that returns. ``interrupt(iterated)`` is
+    called then, from another thread, for sources that know how to end their own ``next()``; what
+    that raises in there is no failure.
 
     Raises:
         HttpError: 503, when ``MAX_THREADS`` such sources are being read already.
@@ -45,7 +49,7 @@ async def in_thread(source: Any) -> AsyncIterator[AsyncIterator[Any]]:
             detail=f"{MAX_THREADS} blocking sources are being read",
             headers={"retry-after": "1"},
         )
-    reader = _Reader(source)
+    reader = _Reader(source, interrupt)
     reader.start()
     try:
         yield reader
@@ -56,8 +60,9 @@ async def in_thread(source: Any) -> AsyncIterator[AsyncIterator[Any]]:
 class _Reader:
     """One thread and the items it has read ahead."""
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
+    def __init__(self, source: Any, interrupt: Callable[[Any], object] | None) -> None:
+        self._source, self._interrupt = source, interrupt
+        self._iterated: Any = None  # what the thread is inside of
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._items: deque[Any] = deque()
@@ -93,7 +98,17 @@ class _Reader:
     async def close(self) -> None:
         self._leaving = True
         self._room.release()
+        if self._interrupt is not None and not self._ended and self._iterated is not None:
+            # In a thread too: closing a connection may block.
+            threading.Thread(target=self._interrupted, name="penstock-close", daemon=True).start()
         await asyncio.shield(self._finished)
+
+    def _interrupted(self) -> None:
+        assert self._interrupt is not None
+        try:
+            self._interrupt(self._iterated)
+        except Exception:  # it raced with the thread's own close
+            logger.debug("interrupting %r failed", self._source, exc_info=True)
 
     async def _wait_for_news(self) -> None:
         with self._lock:
@@ -107,7 +122,9 @@ class _Reader:
     def _run(self) -> None:
         try:
             with ExitStack() as stack:
-                for item in _iterate(self._source, stack):
+                iterated = _enter(self._source, stack)
+                self._iterated = iterated
+                for item in _iterate(iterated, stack):
                     if not self._hand_over(item):
                         break
         except BaseException as exc:  # travels to the loop's side, whatever it is
@@ -128,7 +145,7 @@ class _Reader:
         return not self._leaving
 
     def _end(self) -> None:
-        if self._leaving and self._error is not None:
+        if self._leaving and self._error is not None and self._interrupt is None:
             logger.error("closing %r failed", self._source, exc_info=self._error)
         with self._lock:
             self._ended = True
@@ -144,10 +161,14 @@ class _Reader:
             logger.warning("%r outlived its event loop", self._source)
 
 
+def _enter(source: Any, stack: ExitStack) -> Any:
+    if not isinstance(source, AbstractContextManager):
+        return source
+    entered = stack.enter_context(source)
+    return source if entered is None else entered
+
+
 def _iterate(source: Any, stack: ExitStack) -> Iterator[Any]:
-    if isinstance(source, AbstractContextManager):
-        entered = stack.enter_context(source)
-        source = source if entered is None else entered
     iterator: Iterator[Any] = iter(source)
     close = getattr(iterator, "close", None)
     if close is not None:

@@ -1,1 +1,36 @@
-"""Models: any SDK's stream in, any chat front end's protocol out."""
+"""Models: any official SDK's stream in, one kind of chunks out.
+
+Lives here: what users import, each loaded when it is first asked for.
+Stays out: what a provider's events mean (``providers/``), how chunks are written (``formats/``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.llm.provider import Llm
+    from penstock.llm.tools import tool_schema
+    from penstock.providers.reading import chunks
+
+__all__ = ("Llm", "chunks", "tool_schema")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Llm":
+        from penstock.llm.provider import Llm
+
+        return Llm
+    if name == "chunks":
+        from penstock.providers.reading import chunks
+
+        return chunks
+    if name == "tool_schema":
+        from penstock.llm.tools import tool_schema
+
+        return tool_schema
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
