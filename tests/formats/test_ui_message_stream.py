@@ -248,6 +248,33 @@ COMPLETE: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
             },
         ],
     ),
+    "what a provider wants back": (
+        [
+            Reasoning("h"),
+            Reasoning("", {"anthropic": {"signature": "S"}}),
+            ToolCall("c1", "weather", "{}", {}, {"google": {"thoughtSignature": "T"}}, True),
+            Reasoning("", {"anthropic": {"redactedData": "R"}}),
+            Done(),
+        ],
+        [
+            *(STEP, *reasoning("reasoning-1", "h")[:-1]),
+            {
+                "type": "reasoning-delta", "id": "reasoning-1", "delta": "",
+                "providerMetadata": {"anthropic": {"signature": "S"}},
+            },
+            {"type": "reasoning-end", "id": "reasoning-1"},
+            {
+                **call({}, providerExecuted=True),
+                "providerMetadata": {"google": {"thoughtSignature": "T"}},
+            },
+            {"type": "reasoning-start", "id": "reasoning-2"},
+            {
+                "type": "reasoning-delta", "id": "reasoning-2", "delta": "",
+                "providerMetadata": {"anthropic": {"redactedData": "R"}},
+            },
+            *({"type": "reasoning-end", "id": "reasoning-2"}, STEP_END, FINISH),
+        ],
+    ),
     "an unknown finish reason": ([Done("end_turn")], [{**FINISH, "finishReason": "other"}]),
 }
 
@@ -364,7 +391,8 @@ def test_refused(item: Any, error: type[Exception], before: list[Any]) -> None:
 
 
 def test_what_is_not_sent() -> None:
-    items = [Reasoning("h"), "a", Source("http://x/"), Usage(1), Done("stop", Usage(1))]
+    signed = Reasoning("", {"anthropic": {"signature": "S"}})
+    items = [Reasoning("h"), signed, "a", Source("http://x/"), Usage(1), Done("stop", Usage(1))]
     body = complete(items, send_reasoning=False, send_sources=False, send_usage=False)
     assert check_ui_message_stream(body)[1:] == [STEP, *text("text-1", "a"), STEP_END, FINISH]
 

@@ -8,10 +8,12 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx2
 import pytest
+from openai import AsyncOpenAI
 
-from penstock import Context, HttpError, InvalidOption, Response, Resumable
-from penstock.chunk import Done, Text
+from penstock import Context, Ending, HttpError, InvalidOption, OpenAIChunks, Response, Resumable
+from penstock.chunk import Done, Text, Usage
 from penstock.llm.chat import chat_endpoint
 from penstock.llm.requests import ChatRequest
 from penstock.logs import MemoryLog
@@ -195,6 +197,31 @@ async def test_other_formats() -> None:
     async with open_stream(app, method="POST", json=body()) as stream:
         events = [await stream.next_event() for _ in range(2)]
     assert [event.data for event in events] == ["one ", "two "]
+
+
+async def test_an_sdks_own_stream() -> None:
+    # C1, C6, C8: OpenAI's client, in front of a server of ours that speaks like OpenAI
+    asked: list[Any] = []
+    items = [Text("Hel"), Text("lo"), Done("length", Usage(1, 2))]
+    encoder = OpenAIChunks().encoder(end_mark=True)
+    wire = encoder.open() + b"".join(map(encoder.item, items)) + encoder.close(Ending.COMPLETED)
+
+    def serve(request: httpx2.Request) -> httpx2.Response:
+        asked.append(json.loads(request.content))
+        return httpx2.Response(200, content=wire, headers={"content-type": "text/event-stream"})
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(serve)) as http:
+        client = AsyncOpenAI(api_key="k", base_url="http://x/v1", http_client=http)
+
+        def model(request: ChatRequest) -> Any:
+            return client.chat.completions.create(model="m", stream=True, **request.to_openai())
+
+        chunks = await ask(chat_endpoint(model, public=True))
+    assert text_of(chunks) == "Hello"
+    usage = {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}
+    assert chunks[-1]["finishReason"] == "length"
+    assert chunks[-1]["messageMetadata"]["usage"] == usage
+    assert asked[0]["messages"] == [{"role": "user", "content": "hello"}]
 
 
 # --- who may

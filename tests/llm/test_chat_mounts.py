@@ -10,6 +10,7 @@ import pytest
 
 from penstock.testing import check_ui_message_stream, open_stream
 from tests.llm.test_chat import body, text_of
+from tests.servers.reading import read_until
 from tests.support.apps import chats
 from tests.support.http import request
 from tests.support.servers import Server, serve
@@ -69,3 +70,17 @@ def test_all_routes_on_a_server(server: Server) -> None:
     assert ask("GET", "/private%2F1/stream")[0] == 403
     assert ask("POST", "/c1/stop", {}) == (200, b'{"stopped":false}')
     assert ask("GET", "/c1/stop")[0] == 405
+
+
+@pytest.mark.parametrize("app", ["starlette", "plain"])
+def test_a_server_that_is_shut_down_says_so(app: str) -> None:
+    # F8: an error, never a finish
+    with serve("uvicorn", f"chats:{app}") as server:
+        headers = [("content-type", "application/json")]
+        sent = json.dumps(body("endless")).encode()
+        with request(server.port, "POST", "/api/chat", headers=headers, body=sent) as response:
+            begun = read_until(response, b"on and")
+            stopped = server.stop()
+            chunks = check_ui_message_stream(begun + response.read())
+        assert chunks[-1]["type"] == "error"
+        assert not stopped.killed, server.output()

@@ -297,7 +297,7 @@ def test_what_a_provider_signed() -> None:
         "providerMetadata": {"anthropic": {"signature": "S"}},
     }
     called = tool(
-        "output-available", output={}, callProviderMetadata={"google": {"thoughtSignature": "T"}}
+        "output-available", output={}, callProviderMetadata={"google": {"thought_signature": "T"}}
     )
     message = assistant(signed, text("a"), called)
     (first, *_) = convert("anthropic", message)["messages"]
@@ -305,3 +305,14 @@ def test_what_a_provider_signed() -> None:
     (first, *_) = convert("google", message)["contents"]
     assert first["parts"][1]["thought_signature"] == "T"
     assert "hm" not in repr(convert("openai", message))
+    signed["providerMetadata"] = {"bedrock": {"signature": "S"}}
+    (first, *_) = convert("bedrock", message)["messages"]
+    assert first["content"][0] == {
+        "reasoningContent": {"reasoningText": {"text": "hm", "signature": "S"}}
+    }
+
+
+@pytest.mark.parametrize("provider", WHOLE)
+def test_a_call_that_the_provider_ran_itself(provider: str) -> None:
+    ran = tool("output-available", output=1, providerExecuted=True)
+    assert "'c'" not in repr(convert(provider, assistant(ran, text("a"))))

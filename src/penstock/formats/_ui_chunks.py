@@ -18,6 +18,7 @@ __all__ = (
     "START_STEP",
     "abort",
     "data",
+    "delta",
     "delta_head",
     "error",
     "file",
@@ -93,11 +94,26 @@ def tool_input_delta(chunk: ToolCallDelta) -> bytes:
     return _event("tool-input-delta", toolCallId=chunk.id, inputTextDelta=chunk.arguments)
 
 
-def tool_input(id: str, name: str, input: Any, wrong: str | None) -> bytes:
+def delta(kind: str, id: str, content: str, metadata: dict[str, Any] | None) -> bytes:
+    """Return a piece of a part, with what its provider wants back with it."""
+    return _event(f"{kind}-delta", id=id, delta=content, providerMetadata=metadata)
+
+
+def tool_input(
+    id: str,
+    name: str,
+    input: Any,
+    wrong: str | None,
+    *,
+    executed: bool | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> bytes:
     """Return a tool call that is complete, or what is ``wrong`` with it."""
     if wrong is not None:
         return tool_input_error(id, name, input, wrong)
-    return _event_with("tool-input-available", "input", input, toolCallId=id, toolName=name)
+    members = {"toolCallId": id, "toolName": name, "providerExecuted": executed or None}
+    more = {**members, "providerMetadata": metadata or None}
+    return _event_with("tool-input-available", "input", input, **more)
 
 
 def tool_input_error(id: str, name: str, input: Any, text: str) -> bytes:

@@ -163,6 +163,8 @@ class UiMessageStreamEncoder:
     def item(self, item: Any) -> bytes:
         kind = type(item)
         if kind is Text or kind is Reasoning:
+            if kind is Reasoning and item.metadata:
+                return self._signed(item)
             if kind is self._open and item.content:
                 # Most of what there is: a piece of the part that is open.
                 return self._delta + dumps(item.content) + _DELTA_END
@@ -220,10 +222,22 @@ class UiMessageStreamEncoder:
         if not content or (kind is Reasoning and not self._format.send_reasoning):
             return b""
         piece = dumps(content)  # may raise: nothing has changed yet
+        return self._begin(kind) + self._delta + piece + _DELTA_END
+
+    def _signed(self, chunk: Reasoning) -> bytes:
+        """Reasoning that its provider wants back as it was, with what vouches for it."""
+        if not self._format.send_reasoning:
+            return b""
+        dumps([chunk.content, chunk.metadata])
+        before = self._begin(Reasoning)
+        return before + ui.delta("reasoning", self._part_id, chunk.content, chunk.metadata)
+
+    def _begin(self, kind: type[Chunk]) -> bytes:
+        """Return what must stand before a piece of this kind."""
         before = self._enter(kind)
         if self._open is not kind:
             before += self._close_parts() + self._open_part(kind)
-        return before + self._delta + piece + _DELTA_END
+        return before
 
     def _open_part(self, kind: type[Chunk]) -> bytes:
         self._parts += 1
@@ -269,7 +283,13 @@ class UiMessageStreamEncoder:
         tool = self._tools.get(chunk.id)
         if tool is not None and tool.is_known:
             return b""
-        data = ui.tool_input(chunk.id, chunk.name, *tool_input(chunk.arguments, chunk.input))
+        data = ui.tool_input(
+            chunk.id,
+            chunk.name,
+            *tool_input(chunk.arguments, chunk.input),
+            executed=chunk.provider_executed,
+            metadata=chunk.metadata,
+        )
         if tool is None:
             tool = self._tools[chunk.id] = ToolInput(chunk.name)
         tool.is_known = True

@@ -29,6 +29,7 @@ from penstock.errors import HttpError, InvalidOption, Problem
 from penstock.formats import get_format
 from penstock.llm.requests import ChatRequest, parse_chat_request
 from penstock.logs import MemoryLog
+from penstock.providers.reading import Chunks
 from penstock.types import Source
 
 __all__ = ("Authorize", "Model", "chat_endpoint")
@@ -165,9 +166,10 @@ class _Routes:
             return refusal
         return Response({"stopped": await self._answers.stop(id)})
 
-    def _source(self, request: ChatRequest, ctx: Context) -> Callable[[], Source]:
+    def _source(self, request: ChatRequest, ctx: Context) -> Chunks:
         given = (request, ctx)[: self._model_takes]
-        return lambda: self._model(*given)
+        # Chunks are what a log keeps, whichever SDK's events they are made of.
+        return Chunks(lambda: self._model(*given), lenient=True)
 
     def _follow(self, ctx: Context, run: Run, message_id: str = "") -> Response:
         """Return ``run`` as a stream: from its start, since the client rebuilds the message."""

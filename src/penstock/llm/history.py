@@ -4,8 +4,9 @@ Lives here: steps to turns, parts to blocks. Source: the message formats of Open
 completions, Anthropic's Messages, Bedrock's Converse and Gemini's ``generateContent``.
 Stays out: reading a request (``requests``); SDKs: plain dicts are what all of them take.
 
-What is left out everywhere: calls without a result, which every provider refuses; the
-application's own data, sources, and reasoning that no signature vouches for.
+What is left out everywhere: calls without a result, which every provider refuses, and those that
+a provider ran itself; the application's own data, sources, and reasoning that no signature
+vouches for.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ def to_bedrock(messages: Iterable[ChatMessage]) -> dict[str, Any]:
         elif turn.role == "user":
             made.add("user", [_bedrock_part(part) for part in turn.parts])
         else:
-            said = [{"text": part["text"]} for part in turn.parts if part["type"] == "text"]
+            said = [block for part in turn.parts if (block := _bedrock_said(part))]
             uses = [
                 {"toolUse": {"toolUseId": call.id, "name": call.name, "input": _input(call)}}
                 for call in turn.calls
@@ -203,6 +204,16 @@ def _bedrock_part(part: _Part) -> dict[str, Any]:
     name = "".join(char if char.isascii() and char.isalnum() else "-" for char in stem)
     document = {"format": _BEDROCK_DOCUMENTS[kind], "name": name, "source": {"bytes": data}}
     return {"document": document}
+
+
+def _bedrock_said(part: _Part) -> dict[str, Any] | None:
+    if part["type"] == "text":
+        return {"text": part["text"]}
+    signature = _provider_data(part, "bedrock").get("signature")
+    if part["type"] == "reasoning" and signature:
+        text = {"text": part["text"], "signature": signature}
+        return {"reasoningContent": {"reasoningText": text}}
+    return None
 
 
 def _bedrock_result(call: ToolPart) -> dict[str, Any]:
@@ -247,7 +258,8 @@ def _google_part(part: _Part) -> dict[str, Any]:
 
 def _google_call(call: ToolPart) -> dict[str, Any]:
     made: dict[str, Any] = {"function_call": {"name": call.name, "args": _input(call)}}
-    signature = _provider_data(call.raw, "google").get("thoughtSignature")
+    kept = _provider_data(call.raw, "google")
+    signature = kept.get("thought_signature") or kept.get("thoughtSignature")
     return {**made, "thought_signature": signature} if signature else made
 
 
@@ -299,10 +311,14 @@ def _turns(messages: Iterable[ChatMessage]) -> Iterator[_Turn]:
                     yield turn
                     turn = _Turn("assistant")
                 turn.parts.append(part)
-            elif (call := tool_part(part)) is not None and call.has_result:
+            elif (call := tool_part(part)) is not None and _can_be_told(call):
                 turn.calls.append(call)
         if any(_is_text(part) for part in turn.parts) or turn.calls:
             yield turn
+
+
+def _can_be_told(call: ToolPart) -> bool:
+    return call.has_result and not call.raw.get("providerExecuted")
 
 
 def _is_text(part: _Part, kind: str = "text") -> bool:

@@ -27,11 +27,14 @@ _MEMBERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "text-delta": (("id", "delta"), ()),
     "text-end": (("id",), ()),
     "reasoning-start": (("id",), ()),
-    "reasoning-delta": (("id", "delta"), ()),
+    "reasoning-delta": (("id", "delta"), ("providerMetadata",)),
     "reasoning-end": (("id",), ()),
     "tool-input-start": (("toolCallId", "toolName"), ("dynamic", "providerExecuted")),
     "tool-input-delta": (("toolCallId", "inputTextDelta"), ()),
-    "tool-input-available": (("toolCallId", "toolName", "input"), ("dynamic", "providerExecuted")),
+    "tool-input-available": (
+        ("toolCallId", "toolName", "input"),
+        ("dynamic", "providerExecuted", "providerMetadata"),
+    ),
     "tool-input-error": (("toolCallId", "toolName", "input", "errorText"), ("dynamic",)),
     "tool-output-available": (("toolCallId", "output"), ("dynamic", "preliminary")),
     "tool-output-error": (("toolCallId", "errorText"), ("dynamic",)),
@@ -45,6 +48,10 @@ _MEMBERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "error": (("errorText",), ()),
 }
 _DATA = (("data",), ("id", "transient"))
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("dynamic", "preliminary", "transient", "providerExecuted"), bool),
+    "providerMetadata": dict,
+}
 _LAST = ("finish", "abort", "error")
 
 
@@ -134,7 +141,7 @@ class _Referee:
         for name, value in chunk.items():
             self._claim(name in ("type", *needed, *optional), f"{name} is no member of it")
             self._claim(value is not None or name in _VALUES, f"{name} is null")
-            expected = {"dynamic": bool, "preliminary": bool, "transient": bool}.get(name, str)
+            expected = _TYPES.get(name, str)
             self._claim(name in _VALUES or isinstance(value, expected), f"{name} is {value!r}")
 
     def _part(self, kind: str, edge: str, id: str) -> None:

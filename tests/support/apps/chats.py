@@ -25,7 +25,7 @@ from penstock.chunk import (
     Usage,
 )
 from penstock.llm.chat import chat_endpoint
-from penstock.llm.requests import ChatRequest
+from penstock.llm.requests import ChatRequest, parse_chat_request
 
 LOG: list[str] = []
 _GO: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -117,6 +117,13 @@ def allowed(ctx: Context, id: str) -> bool:
 
 
 chat: Endpoint = chat_endpoint(answer, authorize=allowed)
+
+
+@endpoint(format="ui-message-stream")
+async def plain(ctx: Context) -> AsyncGenerator[Any]:
+    """The same answers, without a log behind them."""
+    async for item in answer(parse_chat_request(await ctx.body())):
+        yield item
 
 
 @endpoint
