@@ -204,7 +204,8 @@ async def test_an_sdks_own_stream() -> None:
     asked: list[Any] = []
     items = [Text("Hel"), Text("lo"), Done("length", Usage(1, 2))]
     encoder = OpenAIChunks().encoder(end_mark=True)
-    wire = encoder.open() + b"".join(map(encoder.item, items)) + encoder.close(Ending.COMPLETED)
+    wire = encoder.open() + b"".join(map(encoder.item, items))
+    wire += encoder.close(Ending.COMPLETED) or b""
 
     def serve(request: httpx2.Request) -> httpx2.Response:
         asked.append(json.loads(request.content))
