@@ -155,7 +155,7 @@ async def test_a_response_whose_reader_takes_nothing(
     provider: Provider, way: str, form: str
 ) -> None:
     """Held by a stalled reader, through ASGI; the source is ours, inside another, or the SDK's."""
-    script, stream = scripted(provider, way, talks=True, pause=0.0)
+    script, stream = scripted(provider, way, talks=True, pause=0.005)
     script.then = (script.then or b"") * 200
     gone, stalled = asyncio.Event(), asyncio.Event()
 

@@ -33,7 +33,7 @@ _STREAMS = ("stream", "body", "completion", "responseStream")
 
 # Seconds that one way to close may take; items that are thrown away meanwhile cost the loop.
 _STEP_TIMEOUT = 2.0
-_POKE_SECONDS = 0.25
+_POKE_SECONDS = 1.0
 
 
 def is_provider_stream(stream: Any) -> bool:
