@@ -20,10 +20,11 @@ from bench.memory import import_seconds, per_idle_stream
 from bench.process import LOAD_CORE, SERVER_CORE
 from bench.report import OURS, RAW, Results, as_json, as_text
 from bench.servers import CONTENDERS, Contender, missing, serving
+from bench.wires import compare_wires
 
 __all__ = ("main",)
 
-_OTHERS = ("memory", "decoders", "imports")
+_OTHERS = ("memory", "decoders", "wires", "imports")
 _PEER_ROUNDS = 3  # the goals are about two servers: only they run more often
 _NAMES = (*(load.name for load in LOADS), *_OTHERS)
 
@@ -50,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("decoders")
         small, line = (2_000, 64 << 10) if arguments.quick else (50_000, 5 << 20)
         results.decoders = compare(small, line, min(arguments.rounds, _PEER_ROUNDS))
+    if "wires" in wanted:
+        _say("wires")
+        count = 500 if arguments.quick else 20_000
+        results.wires = compare_wires(count, min(arguments.rounds, _PEER_ROUNDS))
     if "imports" in wanted:
         _say("imports")
         results.imports = import_seconds(2 if arguments.quick else 11)

@@ -27,6 +27,7 @@ class Results:
         memory: By server: bytes for each idle stream.
         absent: By server: what has to be installed.
         decoders: By decoder.
+        wires: By library: seconds for a chunk of a model's stream.
         imports: By module: seconds.
         machine_load: The machine's load average when the run began.
     """
@@ -35,6 +36,7 @@ class Results:
     memory: dict[str, float] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     decoders: dict[str, Decoded | str] = field(default_factory=dict)
+    wires: dict[str, float | str] = field(default_factory=dict)
     imports: dict[str, float] = field(default_factory=dict)
     machine_load: float = 0.0
 
@@ -69,6 +71,16 @@ class Results:
         ours = self.decoders.get(OURS)
         return ours.line / ours.quarter if isinstance(ours, Decoded) else None
 
+    def wire_seconds(self) -> float | None:
+        """Return what a chunk of a model's stream costs us."""
+        ours = self.wires.get(OURS)
+        return ours if isinstance(ours, float) else None
+
+    def wire_ratio(self) -> float | None:
+        """Return that relative to pydantic-ai."""
+        ours, other = self.wire_seconds(), self.wires.get("pydantic-ai")
+        return ours / other if ours is not None and isinstance(other, float) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -99,13 +111,16 @@ def goals(results: Results) -> list[Goal]:
         Goal("memory per idle stream, x raw", 1.6, results.memory_ratio(OURS)),
         Goal("decoder: events/s, x httpx-sse", 2.0, results.decoder_ratio(), at_least=True),
         Goal("decoder: 4 times the line, x the time (4 is linear)", 6.0, results.line_ratio()),
+        Goal("a model's chunk to the UI message stream, us", 8.0, _micro(results.wire_seconds())),
+        Goal("the same, x pydantic-ai", 0.5, results.wire_ratio()),
         Goal("import penstock, x import asyncio", 1.8, results.import_ratio()),
     ]
 
 
 def as_text(results: Results) -> str:
     """Return the tables and the goals."""
-    parts = [_servers(results), _memory(results), _decoders(results), _imports(results)]
+    parts = [_servers(results), _memory(results), _decoders(results), _wires(results)]
+    parts.append(_imports(results))
     return "\n\n".join(part for part in [*parts, _goals(results), _warning(results)] if part)
 
 
@@ -173,6 +188,18 @@ def _decoders(results: Results) -> str:
             )
     head = ("decoder", "small events ms", "long line ms", "x a quarter of it")
     return _table(head, lines) if lines else ""
+
+
+def _wires(results: Results) -> str:
+    lines = [
+        (name, taken if isinstance(taken, str) else f"{1e6 * taken:.2f}")
+        for name, taken in results.wires.items()
+    ]
+    return _table(("a model's chunk to the UI message stream", "CPU us"), lines) if lines else ""
+
+
+def _micro(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e6 * seconds
 
 
 def _imports(results: Results) -> str:

@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 
 from penstock import Context, Ending, HttpError, InvalidOption, OpenAIChunks, Response, Resumable
 from penstock.chunk import Done, Text, Usage
-from penstock.llm.chat import chat_endpoint
+from penstock.llm import Llm, chat_endpoint
 from penstock.llm.requests import ChatRequest
 from penstock.logs import MemoryLog
 from penstock.testing import check_ui_message_stream, open_stream
@@ -225,6 +225,60 @@ async def test_an_sdks_own_stream() -> None:
     assert asked[0]["messages"] == [{"role": "user", "content": "hello"}]
 
 
+class Sdk:
+    """Stands for every SDK's client: keeps what it is asked with, and says one word."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+        self.messages = self.models = self.aio = self
+        self.chat = self.completions = self
+
+    async def create(self, **asked: Any) -> Any:
+        self.asked = asked
+        return self._answer()
+
+    generate_content_stream = create
+
+    def converse_stream(self, **asked: Any) -> Any:
+        self.asked = asked
+        return ["word"]
+
+    async def _answer(self) -> AsyncGenerator[str]:
+        yield "word"
+
+
+@pytest.mark.parametrize(
+    ("provider", "system", "messages"),
+    [
+        (
+            "openai",
+            None,
+            [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}],
+        ),
+        (
+            "claude",
+            "Be brief.",
+            [{"role": "user", "content": [{"type": "text", "text": "hello"}]}],
+        ),
+        ("gemini", "Be brief.", [{"role": "user", "parts": [{"text": "hello"}]}]),
+        ("bedrock", "Be brief.", [{"role": "user", "content": [{"text": "hello"}]}]),
+    ],
+)
+async def test_an_llm(provider: str, system: str | None, messages: list[Any]) -> None:
+    # C7, C8
+    sdk = Sdk()
+    app = chat_endpoint(Llm(provider, "m", client=sdk), public=True)
+    sent = body()
+    sent["messages"].insert(
+        0, {"id": "s", "role": "system", "parts": [{"type": "text", "text": "Be brief."}]}
+    )
+    async with open_stream(app, method="POST", json=sent) as stream:
+        assert text_of(check_ui_message_stream(await stream.read())) == "word"
+    assert sdk.asked.get("messages", sdk.asked.get("contents")) == messages
+    told = sdk.asked.get("system") or (sdk.asked.get("config") or {}).get("system_instruction")
+    assert (told[0]["text"] if isinstance(told, list) else told) == system
+
+
 # --- who may
 
 
@@ -311,7 +365,7 @@ def takes_three(a: Any, b: Any, c: Any) -> Any: ...
         (words, {"public": "yes"}, "authorize= must be given"),
         (words, {"authorize": 7}, "authorize= must be a function"),
         (words, {"authorize": takes_three}, "authorize= must be a function of one or two"),
-        (7, {"public": True}, "model= must be a function"),
+        (7, {"public": True}, "model= must be an Llm, or a function"),
         (takes_none, {"public": True}, "model= must be a function of one or two"),
         (words, {"public": True, "format": "see"}, "format= must be one of"),
         (words, {"public": True, "log": 7}, "log= must be"),

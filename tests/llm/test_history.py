@@ -297,14 +297,23 @@ def test_what_a_provider_signed() -> None:
         "providerMetadata": {"anthropic": {"signature": "S"}},
     }
     called = tool(
-        "output-available", output={}, callProviderMetadata={"google": {"thought_signature": "T"}}
+        "output-available",
+        output={},
+        callProviderMetadata={"google": {"thought_signature": "AAEC"}},
     )
     message = assistant(signed, text("a"), called)
     (first, *_) = convert("anthropic", message)["messages"]
     assert first["content"][0] == {"type": "thinking", "thinking": "hm", "signature": "S"}
     (first, *_) = convert("google", message)["contents"]
-    assert first["parts"][1]["thought_signature"] == "T"
+    assert first["parts"][1]["thought_signature"] == b"\0\1\2"
     assert "hm" not in repr(convert("openai", message))
+    redacted = {
+        "type": "reasoning",
+        "text": "",
+        "providerMetadata": {"anthropic": {"redacted_data": "R"}},
+    }
+    (first, *_) = convert("anthropic", assistant(redacted, text("a")))["messages"]
+    assert first["content"][0] == {"type": "redacted_thinking", "data": "R"}
     signed["providerMetadata"] = {"bedrock": {"signature": "S"}}
     (first, *_) = convert("bedrock", message)["messages"]
     assert first["content"][0] == {

@@ -230,7 +230,9 @@ class UiMessageStreamEncoder:
             return b""
         dumps([chunk.content, chunk.metadata])
         before = self._begin(Reasoning)
-        return before + ui.delta("reasoning", self._part_id, chunk.content, chunk.metadata)
+        piece = ui.delta("reasoning", self._part_id, chunk.content, chunk.metadata)
+        # It vouches for what came before it: what follows is a part of its own.
+        return before + piece + self._close_parts()
 
     def _begin(self, kind: type[Chunk]) -> bytes:
         """Return what must stand before a piece of this kind."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import is_dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias, Unpack
 from urllib.parse import unquote
 from uuid import uuid4
@@ -27,6 +28,7 @@ from penstock.core.response import Response
 from penstock.core.resume import Resumable, Run
 from penstock.errors import HttpError, InvalidOption, Problem
 from penstock.formats import get_format
+from penstock.llm.provider import Llm
 from penstock.llm.requests import ChatRequest, parse_chat_request
 from penstock.logs import MemoryLog
 from penstock.providers.reading import Chunks
@@ -34,8 +36,8 @@ from penstock.types import Source
 
 __all__ = ("Authorize", "Model", "chat_endpoint")
 
-# What answers: a function of the request, and of the context where it takes two.
-Model: TypeAlias = Callable[..., Source]
+# What answers: an Llm; or a function of the request, and of the context where it takes two.
+Model: TypeAlias = Llm | Callable[..., Source]
 
 # None or True: go on; False: 403; a Response or a raised error: stop with it. It takes the
 # context, and the chat's id where it takes two.
@@ -43,6 +45,15 @@ _Verdict: TypeAlias = bool | Response | None
 Authorize: TypeAlias = Callable[..., _Verdict | Awaitable[_Verdict]]
 
 _LONGEST_ID = 256
+
+# Whose messages an Llm takes, by the provider it was made with; any other speaks like OpenAI.
+_SPEAKS = {
+    "anthropic": "anthropic",
+    "claude": "anthropic",
+    "bedrock": "bedrock",
+    "google": "google",
+    "gemini": "google",
+}
 
 
 def chat_endpoint(
@@ -62,8 +73,9 @@ def chat_endpoint(
     question in the same chat stops the answer that still runs.
 
     Args:
-        model: A function of a ``ChatRequest``, and of the ``Context`` where it takes two, that
-            returns a source: an async generator of str or chunks, mostly.
+        model: An ``Llm``, which is asked with the chat's messages. Or a function of a
+            ``ChatRequest``, and of the ``Context`` where it takes two, that returns a source: an
+            async generator of str or chunks, or an SDK's own stream.
         log: Where answers are kept: a ``MemoryLog`` by default; a ``SqliteLog`` or ``RedisLog``
             across processes; or a ``Resumable`` made of one.
         authorize: Called on every route with the context, and with the chat's id where it takes
@@ -79,8 +91,10 @@ def chat_endpoint(
         InvalidOption: Neither ``authorize`` nor ``public=True`` is given, or both; or another
             option that cannot be meant.
     """
+    if isinstance(model, Llm):
+        model = partial(_ask, model)
     if not callable(model):
-        raise InvalidOption("model", model, "a function of a ChatRequest that returns a source")
+        raise InvalidOption("model", model, "an Llm, or a function of a ChatRequest")
     if not isinstance(public, bool) or (authorize is not None) == public:
         expected = "given, or public=True in its place: whoever knows a chat's id can read it"
         raise InvalidOption("authorize", authorize, expected)
@@ -89,6 +103,21 @@ def chat_endpoint(
     builder = endpoint(format=format, name="chat", **_for_readers(keywords))
     answers = log if isinstance(log, Resumable) else _resumable(log, keywords)
     return builder(_Routes(model, answers, authorize, format).answer)
+
+
+def _ask(llm: Llm, request: ChatRequest) -> Source:
+    """Return the stream of a model's answer to the whole chat."""
+    provider = _SPEAKS.get(llm.provider.lower(), "openai")
+    if provider == "openai":
+        return llm.stream(request.to_openai()["messages"])
+    if provider == "google":
+        given = request.to_google()
+        system = given.get("config", {}).get("system_instruction")
+        return llm.stream(given["contents"], system=system)
+    given = request.to_anthropic() if provider == "anthropic" else request.to_bedrock()
+    told = given.get("system")
+    system = "\n\n".join(each["text"] for each in told) if isinstance(told, list) else told
+    return llm.stream(given["messages"], system=system)
 
 
 def _resumable(log: EventLog | None, keywords: StreamKeywords) -> Resumable:
@@ -122,7 +151,7 @@ class _Routes:
 
     def __init__(
         self,
-        model: Model,
+        model: Callable[..., Source],
         answers: Resumable,
         authorize: Authorize | None,
         format: str | Format,

@@ -12,7 +12,6 @@ vouches for.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -140,9 +139,11 @@ def _anthropic_part(part: _Part) -> dict[str, Any]:
 def _anthropic_said(part: _Part) -> dict[str, Any] | None:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]}
-    signature = _provider_data(part, "anthropic").get("signature")
-    if part["type"] == "reasoning" and signature:
+    kept = _provider_data(part, "anthropic")
+    if signature := kept.get("signature"):
         return {"type": "thinking", "thinking": part["text"], "signature": signature}
+    if redacted := kept.get("redacted_data") or kept.get("redactedData"):
+        return {"type": "redacted_thinking", "data": redacted}
     return None
 
 
@@ -260,7 +261,9 @@ def _google_call(call: ToolPart) -> dict[str, Any]:
     made: dict[str, Any] = {"function_call": {"name": call.name, "args": _input(call)}}
     kept = _provider_data(call.raw, "google")
     signature = kept.get("thought_signature") or kept.get("thoughtSignature")
-    return {**made, "thought_signature": signature} if signature else made
+    if not isinstance(signature, str):
+        return made
+    return {**made, "thought_signature": _decoded(signature, "a thought signature")}
 
 
 def _google_result(call: ToolPart) -> dict[str, Any]:
@@ -306,7 +309,7 @@ def _turns(messages: Iterable[ChatMessage]) -> Iterator[_Turn]:
                 if turn.parts or turn.calls:
                     yield turn
                 turn = _Turn("assistant")
-            elif _is_text(part) or _is_text(part, "reasoning"):
+            elif _is_text(part) or _is_reasoning(part):
                 if turn.calls and _is_text(part):  # it speaks of their results: a round of its own
                     yield turn
                     turn = _Turn("assistant")
@@ -321,8 +324,12 @@ def _can_be_told(call: ToolPart) -> bool:
     return call.has_result and not call.raw.get("providerExecuted")
 
 
-def _is_text(part: _Part, kind: str = "text") -> bool:
-    return part.get("type") == kind and isinstance(part.get("text"), str) and part["text"] != ""
+def _is_text(part: _Part) -> bool:
+    return part.get("type") == "text" and isinstance(part.get("text"), str) and part["text"] != ""
+
+
+def _is_reasoning(part: _Part) -> bool:
+    return part.get("type") == "reasoning" and isinstance(part.get("text"), str)
 
 
 def _is_file(part: _Part) -> bool:
@@ -389,10 +396,14 @@ def _data(url: str) -> bytes | None:
         raise HttpError(400, detail="a file's data: URL has no comma")
     if not head.endswith(";base64"):
         return unquote_to_bytes(data)
+    return _decoded(data, "a file's data: URL")
+
+
+def _decoded(data: str, what: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
-    except binascii.Error as exc:
-        raise HttpError(400, detail="a file's data: URL is not base64") from exc
+    except ValueError as exc:
+        raise HttpError(400, detail=f"{what} is not base64") from exc
 
 
 def _base64(data: bytes) -> str:
