@@ -62,14 +62,14 @@ if TYPE_CHECKING:
     from penstock.formats import (
         Ndjson,
         NdjsonDecoder,
-        OpenAIChunks,
         Sse,
         SseDecoder,
         Text,
-        UiMessageStream,
         format_ndjson,
         format_sse,
     )
+    from penstock.formats.openai_chunks import OpenAIChunks
+    from penstock.formats.ui_message_stream import UiMessageStream
 
 _EXPORTS = {
     "AlreadyRunning": "penstock.errors",
@@ -95,7 +95,7 @@ _EXPORTS = {
     "Ndjson": "penstock.formats",
     "NdjsonDecoder": "penstock.formats",
     "NotSerializable": "penstock.errors",
-    "OpenAIChunks": "penstock.formats",
+    "OpenAIChunks": "penstock.formats.openai_chunks",
     "Overflow": "penstock.errors",
     "PeerError": "penstock.errors",
     "Problem": "penstock.errors",
@@ -112,7 +112,7 @@ _EXPORTS = {
     "StreamError": "penstock.errors",
     "Text": "penstock.formats",
     "TransportError": "penstock.errors",
-    "UiMessageStream": "penstock.formats",
+    "UiMessageStream": "penstock.formats.ui_message_stream",
     "UnsupportedItem": "penstock.errors",
     "UsageError": "penstock.errors",
     "access_log": "penstock.app.middleware",

@@ -35,7 +35,8 @@ from penstock.errors import (
     UnsupportedItem,
 )
 from penstock.event import Event
-from penstock.formats import OpenAIChunks, SseDecoder, get_format
+from penstock.formats import SseDecoder, get_format
+from penstock.formats.openai_chunks import OpenAIChunks
 
 _FORMAT: Format = OpenAIChunks()
 _ENCODER: Encoder = OpenAIChunks().encoder(end_mark=True)

@@ -35,7 +35,8 @@ from penstock.errors import (
     UnsupportedItem,
 )
 from penstock.event import Event, ServerSentEvent
-from penstock.formats import UiMessageStream, get_format
+from penstock.formats import get_format
+from penstock.formats.ui_message_stream import UiMessageStream
 from penstock.testing import check_ui_message_stream
 from tests.js.node import AI_SDKS, run_node
 
@@ -259,7 +260,9 @@ COMPLETE: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         [
             *(STEP, *reasoning("reasoning-1", "h")[:-1]),
             {
-                "type": "reasoning-delta", "id": "reasoning-1", "delta": "",
+                "type": "reasoning-delta",
+                "id": "reasoning-1",
+                "delta": "",
                 "providerMetadata": {"anthropic": {"signature": "S"}},
             },
             {"type": "reasoning-end", "id": "reasoning-1"},
@@ -269,7 +272,9 @@ COMPLETE: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
             },
             {"type": "reasoning-start", "id": "reasoning-2"},
             {
-                "type": "reasoning-delta", "id": "reasoning-2", "delta": "",
+                "type": "reasoning-delta",
+                "id": "reasoning-2",
+                "delta": "",
                 "providerMetadata": {"anthropic": {"redactedData": "R"}},
             },
             *({"type": "reasoning-end", "id": "reasoning-2"}, STEP_END, FINISH),

@@ -269,6 +269,7 @@ def test_what_says_nothing_is_left_out(provider: str) -> None:
         user(text("")),
         user({"type": "data-x", "data": 1}, {"type": "file"}),
         assistant({"type": "step-start"}, {"type": "reasoning", "text": "hm"}, text("")),
+        assistant({"type": "reasoning", "text": "hm"}, {"type": "step-start"}),
         {"role": "brand-new", "parts": [text("no")]},
         user(text("yes")),
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 from penstock.core.format import Format
 from penstock.core.producer import Producer, Reading
-from penstock.core.replay import Following
 from penstock.core.upstream import is_provider_stream
 
 __all__ = ("producer_of",)
@@ -27,7 +26,7 @@ def producer_of(source: Any, format: Format) -> Producer:
     Raises:
         TypeError: ``source`` can never be one.
     """
-    if isinstance(source, Following):  # it holds chunks already, and wants to know its stream
+    if getattr(type(source), "attaches", False):  # an answer's follower: it holds chunks already
         return Reading(source)
     if format.name not in _OF_CHUNKS and (format.name != "text" or _is_ours(source)):
         return Reading(source)

@@ -1,7 +1,7 @@
 """Wire formats: values to bytes and back, pure.
 
-Lives here: server-sent events, NDJSON, plain text and what chat front ends read, each a small
-frozen object that makes the encoder of one stream; and the decoders.
+Lives here: server-sent events, NDJSON, plain text, each a small frozen object that makes the
+encoder of one stream, and the decoders; what chat front ends read is loaded when it is named.
 Stays out: transports, time, frameworks.
 """
 
@@ -11,11 +11,9 @@ from penstock.formats._items import END_ID
 from penstock.formats._registry import UNSET, NamedFormat, Unset, get_format
 from penstock.formats.ndjson import Ndjson, format_ndjson
 from penstock.formats.ndjson_decoder import NdjsonDecoder
-from penstock.formats.openai_chunks import OpenAIChunks
 from penstock.formats.sse import Sse, format_sse
 from penstock.formats.sse_decoder import SseDecoder
 from penstock.formats.text import Text
-from penstock.formats.ui_message_stream import UiMessageStream
 
 __all__ = (
     "END_ID",
@@ -23,11 +21,9 @@ __all__ = (
     "NamedFormat",
     "Ndjson",
     "NdjsonDecoder",
-    "OpenAIChunks",
     "Sse",
     "SseDecoder",
     "Text",
-    "UiMessageStream",
     "Unset",
     "format_ndjson",
     "format_sse",

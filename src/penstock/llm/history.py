@@ -11,32 +11,29 @@ vouches for.
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from penstock.errors import HttpError
-from penstock.llm.ui_messages import ChatMessage, ToolPart, tool_part
+from penstock.llm.turns import (
+    SYSTEM,
+    Alternating,
+    Part,
+    Turn,
+    file_data,
+    from_base64,
+    joined,
+    media_type,
+    provider_data,
+    result_text,
+    to_base64,
+    tool_input,
+    turns,
+)
+from penstock.llm.ui_messages import ChatMessage, ToolPart
 
 __all__ = ("to_anthropic", "to_bedrock", "to_google", "to_openai")
-
-_DENIED = "The user did not allow this call."
-_SYSTEM = ("system", "developer")
-
-_Part = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What one side says at once: the user, or one round with the model and its tools' results."""
-
-    role: str
-    parts: list[_Part] = field(default_factory=list)
-    calls: list[ToolPart] = field(default_factory=list)
-
 
 # --- OpenAI
 
@@ -44,9 +41,9 @@ class _Turn:
 def to_openai(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     """Return ``messages`` for OpenAI's chat completions."""
     made: list[dict[str, Any]] = []
-    for turn in _turns(messages):
-        if turn.role in _SYSTEM:
-            made.append({"role": turn.role, "content": _text(turn.parts)})
+    for turn in turns(messages):
+        if turn.role in SYSTEM:
+            made.append({"role": turn.role, "content": joined(turn.parts)})
         elif turn.role == "user":
             made.append({"role": "user", "content": _openai_content(turn.parts)})
         else:
@@ -54,31 +51,31 @@ def to_openai(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     return {"messages": made}
 
 
-def _openai_content(parts: list[_Part]) -> Any:
+def _openai_content(parts: list[Part]) -> Any:
     if all(part["type"] == "text" for part in parts):
-        return _text(parts)
+        return joined(parts)
     return [_openai_part(part) for part in parts]
 
 
-def _openai_part(part: _Part) -> dict[str, Any]:
+def _openai_part(part: Part) -> dict[str, Any]:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]}
-    kind, url = _media_type(part), part["url"]
+    kind, url = media_type(part), part["url"]
     if kind.startswith("image/"):
         return {"type": "image_url", "image_url": {"url": url}}
-    data = _data(url)
+    data = file_data(url)
     if data is None:
         raise _by_url("openai", kind)
     if kind in ("audio/wav", "audio/mpeg", "audio/mp3"):
-        audio = {"data": _base64(data), "format": "wav" if kind == "audio/wav" else "mp3"}
+        audio = {"data": to_base64(data), "format": "wav" if kind == "audio/wav" else "mp3"}
         return {"type": "input_audio", "input_audio": audio}
-    file = {"filename": _filename(part), "file_data": f"data:{kind};base64,{_base64(data)}"}
+    file = {"filename": _filename(part), "file_data": f"data:{kind};base64,{to_base64(data)}"}
     return {"type": "file", "file": file}
 
 
-def _openai_round(turn: _Turn) -> Iterator[dict[str, Any]]:
+def _openai_round(turn: Turn) -> Iterator[dict[str, Any]]:
     message: dict[str, Any] = {"role": "assistant"}
-    text = _text(turn.parts)
+    text = joined(turn.parts)
     if text or not turn.calls:
         message["content"] = text
     if turn.calls:
@@ -86,13 +83,13 @@ def _openai_round(turn: _Turn) -> Iterator[dict[str, Any]]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(_input(call))},
+                "function": {"name": call.name, "arguments": json.dumps(tool_input(call))},
             }
             for call in turn.calls
         ]
     yield message
     for call in turn.calls:
-        yield {"role": "tool", "tool_call_id": call.id, "content": _result_text(call)}
+        yield {"role": "tool", "tool_call_id": call.id, "content": result_text(call)}
 
 
 # --- Anthropic
@@ -101,16 +98,16 @@ def _openai_round(turn: _Turn) -> Iterator[dict[str, Any]]:
 def to_anthropic(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     """Return ``messages``, and ``system`` where there is one, for Anthropic's Messages."""
     system: list[str] = []
-    made = _Alternating("content")
-    for turn in _turns(messages):
-        if turn.role in _SYSTEM:
-            system.append(_text(turn.parts))
+    made = Alternating("content")
+    for turn in turns(messages):
+        if turn.role in SYSTEM:
+            system.append(joined(turn.parts))
         elif turn.role == "user":
             made.add("user", [_anthropic_part(part) for part in turn.parts])
         else:
             said = [block for part in turn.parts if (block := _anthropic_said(part))]
             uses = [
-                {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call)}
+                {"type": "tool_use", "id": call.id, "name": call.name, "input": tool_input(call)}
                 for call in turn.calls
             ]
             made.add("assistant", said + uses)
@@ -119,10 +116,10 @@ def to_anthropic(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     return {**told, "messages": made.messages}
 
 
-def _anthropic_part(part: _Part) -> dict[str, Any]:
+def _anthropic_part(part: Part) -> dict[str, Any]:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]}
-    kind, data = _media_type(part), _data(part["url"])
+    kind, data = media_type(part), file_data(part["url"])
     block: dict[str, Any] = {"type": "image" if kind.startswith("image/") else "document"}
     if data is None:
         block["source"] = {"type": "url", "url": part["url"]}
@@ -130,16 +127,16 @@ def _anthropic_part(part: _Part) -> dict[str, Any]:
         text = data.decode("utf-8", "replace")
         block["source"] = {"type": "text", "media_type": "text/plain", "data": text}
     else:
-        block["source"] = {"type": "base64", "media_type": kind, "data": _base64(data)}
+        block["source"] = {"type": "base64", "media_type": kind, "data": to_base64(data)}
     if block["type"] == "document" and part.get("filename"):
         block["title"] = part["filename"]
     return block
 
 
-def _anthropic_said(part: _Part) -> dict[str, Any] | None:
+def _anthropic_said(part: Part) -> dict[str, Any] | None:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]}
-    kept = _provider_data(part, "anthropic")
+    kept = provider_data(part, "anthropic")
     if signature := kept.get("signature"):
         return {"type": "thinking", "thinking": part["text"], "signature": signature}
     if redacted := kept.get("redacted_data") or kept.get("redactedData"):
@@ -148,7 +145,7 @@ def _anthropic_said(part: _Part) -> dict[str, Any] | None:
 
 
 def _anthropic_result(call: ToolPart) -> dict[str, Any]:
-    result = {"type": "tool_result", "tool_use_id": call.id, "content": _result_text(call)}
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": result_text(call)}
     return result if call.state == "output-available" else {**result, "is_error": True}
 
 
@@ -172,16 +169,16 @@ _BEDROCK_DOCUMENTS = {
 def to_bedrock(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     """Return ``messages``, and ``system`` where there is one, for Bedrock's Converse."""
     system: list[dict[str, str]] = []
-    made = _Alternating("content")
-    for turn in _turns(messages):
-        if turn.role in _SYSTEM:
-            system.append({"text": _text(turn.parts)})
+    made = Alternating("content")
+    for turn in turns(messages):
+        if turn.role in SYSTEM:
+            system.append({"text": joined(turn.parts)})
         elif turn.role == "user":
             made.add("user", [_bedrock_part(part) for part in turn.parts])
         else:
             said = [block for part in turn.parts if (block := _bedrock_said(part))]
             uses = [
-                {"toolUse": {"toolUseId": call.id, "name": call.name, "input": _input(call)}}
+                {"toolUse": {"toolUseId": call.id, "name": call.name, "input": tool_input(call)}}
                 for call in turn.calls
             ]
             made.add("assistant", [*said, *uses])
@@ -190,10 +187,10 @@ def to_bedrock(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     return {**told, "messages": made.messages}
 
 
-def _bedrock_part(part: _Part) -> dict[str, Any]:
+def _bedrock_part(part: Part) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    kind, data = _media_type(part), _data(part["url"])
+    kind, data = media_type(part), file_data(part["url"])
     if data is None:
         raise _by_url("bedrock", kind)
     if kind in _BEDROCK_IMAGES:
@@ -207,10 +204,10 @@ def _bedrock_part(part: _Part) -> dict[str, Any]:
     return {"document": document}
 
 
-def _bedrock_said(part: _Part) -> dict[str, Any] | None:
+def _bedrock_said(part: Part) -> dict[str, Any] | None:
     if part["type"] == "text":
         return {"text": part["text"]}
-    signature = _provider_data(part, "bedrock").get("signature")
+    signature = provider_data(part, "bedrock").get("signature")
     if part["type"] == "reasoning" and signature:
         text = {"text": part["text"], "signature": signature}
         return {"reasoningContent": {"reasoningText": text}}
@@ -219,7 +216,7 @@ def _bedrock_said(part: _Part) -> dict[str, Any] | None:
 
 def _bedrock_result(call: ToolPart) -> dict[str, Any]:
     is_json = call.state == "output-available" and isinstance(call.output, dict)
-    content = {"json": call.output} if is_json else {"text": _result_text(call)}
+    content = {"json": call.output} if is_json else {"text": result_text(call)}
     result: dict[str, Any] = {"toolUseId": call.id, "content": [content]}
     if call.state != "output-available":
         result["status"] = "error"
@@ -232,10 +229,10 @@ def _bedrock_result(call: ToolPart) -> dict[str, Any]:
 def to_google(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     """Return ``contents``, and ``config`` where there is one, for Gemini's ``generateContent``."""
     system: list[str] = []
-    made = _Alternating("parts")
-    for turn in _turns(messages):
-        if turn.role in _SYSTEM:
-            system.append(_text(turn.parts))
+    made = Alternating("parts")
+    for turn in turns(messages):
+        if turn.role in SYSTEM:
+            system.append(joined(turn.parts))
         elif turn.role == "user":
             made.add("user", [_google_part(part) for part in turn.parts])
         else:
@@ -248,166 +245,37 @@ def to_google(messages: Iterable[ChatMessage]) -> dict[str, Any]:
     return {"contents": made.messages, **told}
 
 
-def _google_part(part: _Part) -> dict[str, Any]:
+def _google_part(part: Part) -> dict[str, Any]:
     if part["type"] == "text":
         return {"text": part["text"]}
-    kind, data = _media_type(part), _data(part["url"])
+    kind, data = media_type(part), file_data(part["url"])
     if data is None:
         return {"file_data": {"file_uri": part["url"], "mime_type": kind}}
     return {"inline_data": {"data": data, "mime_type": kind}}
 
 
 def _google_call(call: ToolPart) -> dict[str, Any]:
-    made: dict[str, Any] = {"function_call": {"name": call.name, "args": _input(call)}}
-    kept = _provider_data(call.raw, "google")
+    made: dict[str, Any] = {"function_call": {"name": call.name, "args": tool_input(call)}}
+    kept = provider_data(call.raw, "google")
     signature = kept.get("thought_signature") or kept.get("thoughtSignature")
     if not isinstance(signature, str):
         return made
-    return {**made, "thought_signature": _decoded(signature, "a thought signature")}
+    return {**made, "thought_signature": from_base64(signature, "a thought signature")}
 
 
 def _google_result(call: ToolPart) -> dict[str, Any]:
     if call.state != "output-available":
-        response: Any = {"error": _result_text(call)}
+        response: Any = {"error": result_text(call)}
     else:
         response = call.output if isinstance(call.output, dict) else {"output": call.output}
     return {"function_response": {"name": call.name, "response": response}}
 
 
-# --- what they have in common
-
-
-class _Alternating:
-    """Messages in which the two sides take turns: what one says twice is one message."""
-
-    def __init__(self, content: str) -> None:
-        self._content = content
-        self.messages: list[dict[str, Any]] = []
-
-    def add(self, role: str, blocks: list[dict[str, Any]]) -> None:
-        """Add what ``role`` says; nothing is nothing."""
-        if not blocks:
-            return
-        if self.messages and self.messages[-1]["role"] == role:
-            self.messages[-1][self._content] += blocks
-        else:
-            self.messages.append({"role": role, self._content: blocks})
-
-
-def _turns(messages: Iterable[ChatMessage]) -> Iterator[_Turn]:
-    """Yield the chat as turns that are not empty; an assistant's message has one for each step."""
-    for message in messages:
-        if message.role != "assistant":
-            if message.role in (*_SYSTEM, "user"):
-                parts = [part for part in message.parts if _is_text(part) or _is_file(part)]
-                if parts:
-                    yield _Turn(message.role, parts)
-            continue
-        turn = _Turn("assistant")
-        for part in message.parts:
-            if part.get("type") == "step-start":
-                if turn.parts or turn.calls:
-                    yield turn
-                turn = _Turn("assistant")
-            elif _is_text(part) or _is_reasoning(part):
-                if turn.calls and _is_text(part):  # it speaks of their results: a round of its own
-                    yield turn
-                    turn = _Turn("assistant")
-                turn.parts.append(part)
-            elif (call := tool_part(part)) is not None and _can_be_told(call):
-                turn.calls.append(call)
-        if any(_is_text(part) for part in turn.parts) or turn.calls:
-            yield turn
-
-
-def _can_be_told(call: ToolPart) -> bool:
-    return call.has_result and not call.raw.get("providerExecuted")
-
-
-def _is_text(part: _Part) -> bool:
-    return part.get("type") == "text" and isinstance(part.get("text"), str) and part["text"] != ""
-
-
-def _is_reasoning(part: _Part) -> bool:
-    return part.get("type") == "reasoning" and isinstance(part.get("text"), str)
-
-
-def _is_file(part: _Part) -> bool:
-    return part.get("type") == "file" and isinstance(part.get("url"), str)
-
-
-def _text(parts: Iterable[_Part]) -> str:
-    return "".join(part["text"] for part in parts if part["type"] == "text")
-
-
-def _input(call: ToolPart) -> dict[str, Any]:
-    """Return a call's input as the object that every provider wants."""
-    if isinstance(call.input, dict):
-        return call.input
-    return {} if call.input is None else {"input": call.input}
-
-
-def _result_text(call: ToolPart) -> str:
-    if call.state == "output-denied":
-        reason = (call.approval or {}).get("reason")
-        return f"{_DENIED} {reason}" if isinstance(reason, str) and reason else _DENIED
-    if call.state == "output-error":
-        return call.error or "The tool failed."
-    if isinstance(call.output, str):
-        return call.output
-    return json.dumps(call.output, ensure_ascii=False, separators=(",", ":"))
-
-
-def _provider_data(part: _Part, provider: str) -> Mapping[str, Any]:
-    for name in ("callProviderMetadata", "providerMetadata"):
-        metadata = part.get(name)
-        if isinstance(metadata, Mapping) and isinstance(metadata.get(provider), Mapping):
-            found: Mapping[str, Any] = metadata[provider]
-            return found
-    return {}
-
-
-def _media_type(part: _Part) -> str:
-    kind = part.get("mediaType")
-    if isinstance(kind, str) and kind:
-        return kind.partition(";")[0].strip().lower()
-    url: str = part["url"]
-    named = url.removeprefix("data:").partition(",")[0].partition(";")[0]
-    return named if url.startswith("data:") and named else "application/octet-stream"
-
-
-def _filename(part: _Part) -> str:
+def _filename(part: Part) -> str:
     name = part.get("filename")
     if isinstance(name, str) and name:
         return name
-    return f"file.{_BEDROCK_DOCUMENTS.get(_media_type(part), 'bin')}"
-
-
-def _data(url: str) -> bytes | None:
-    """Return what a ``data:`` URL holds; None for any other URL.
-
-    Raises:
-        HttpError: 400, when it is malformed.
-    """
-    if not url.startswith("data:"):
-        return None
-    head, comma, data = url.partition(",")
-    if not comma:
-        raise HttpError(400, detail="a file's data: URL has no comma")
-    if not head.endswith(";base64"):
-        return unquote_to_bytes(data)
-    return _decoded(data, "a file's data: URL")
-
-
-def _decoded(data: str, what: str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError as exc:
-        raise HttpError(400, detail=f"{what} is not base64") from exc
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return f"file.{_BEDROCK_DOCUMENTS.get(media_type(part), 'bin')}"
 
 
 def _by_url(provider: str, kind: str) -> HttpError:
