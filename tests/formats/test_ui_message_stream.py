@@ -170,6 +170,22 @@ COMPLETE: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
             *(STEP, *text("text-2", "b"), STEP_END, FINISH),
         ],
     ),
+    "a result that is replaced": (
+        [CALL, ToolResult("c1", "weather", 1), ToolResult("c1", "weather", 2), Done()],
+        [STEP, call(OSLO), output(1), output(2), STEP_END, FINISH],
+    ),
+    "a model that counts its calls anew in each round": (
+        [
+            *(CALL, Done(), ToolResult("c1", "weather", 1)),
+            *(ToolCallStart("c1", "weather"), ToolCallDelta("c1", "{}"), Done()),
+            *(ToolResult("c1", "weather", 2), CALL, Done()),
+        ],
+        [
+            *(STEP, call(OSLO), output(1), STEP_END, STEP, {**BEGUN, "toolCallId": "c1-1"}),
+            *({**PIECES[0], "toolCallId": "c1-1", "inputTextDelta": "{}"}, call({}, "c1-1")),
+            *(output(2, "c1-1"), STEP_END, STEP, call(OSLO, "c1-2"), STEP_END, FINISH),
+        ],
+    ),
     "tool error": (
         [CALL, ToolResult("c1", "weather", error="no such city"), Done()],
         [

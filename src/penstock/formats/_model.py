@@ -33,13 +33,19 @@ _NO_JSON = "The tool was called with arguments that are not JSON."
 
 
 class ToolInput:
-    """What is known of one tool call's arguments so far."""
+    """What is known of one tool call's arguments so far.
 
-    __slots__ = ("_pieces", "is_known", "name")
+    Args:
+        id: What the call is named on the wire.
+        name: The tool's name.
+    """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    __slots__ = ("_pieces", "id", "is_answered", "is_known", "name")
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id, self.name = id, name
         self.is_known = False  # all of them
+        self.is_answered = False
         self._pieces: list[str] = []
 
     def add(self, piece: str) -> None:

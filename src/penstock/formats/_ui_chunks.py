@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.chunk import Data, File, Source, ToolCallDelta, ToolCallStart, ToolResult, Usage
+from penstock.chunk import Data, File, Source, ToolResult, Usage
 from penstock.errors import UnsupportedItem
 from penstock.formats._json import dumps
 
@@ -84,14 +84,14 @@ def delta_head(kind: str, id: str) -> bytes:
     return b'data: {"type":"%b-delta","id":"%b","delta":' % (kind.encode(), id.encode())
 
 
-def tool_input_start(chunk: ToolCallStart) -> bytes:
+def tool_input_start(id: str, name: str) -> bytes:
     """Return the start of a tool call."""
-    return _event("tool-input-start", toolCallId=chunk.id, toolName=chunk.name)
+    return _event("tool-input-start", toolCallId=id, toolName=name)
 
 
-def tool_input_delta(chunk: ToolCallDelta) -> bytes:
+def tool_input_delta(id: str, arguments: str) -> bytes:
     """Return a piece of a tool call's arguments."""
-    return _event("tool-input-delta", toolCallId=chunk.id, inputTextDelta=chunk.arguments)
+    return _event("tool-input-delta", toolCallId=id, inputTextDelta=arguments)
 
 
 def delta(kind: str, id: str, content: str, metadata: dict[str, Any] | None) -> bytes:
@@ -122,12 +122,12 @@ def tool_input_error(id: str, name: str, input: Any, text: str) -> bytes:
     return _event_with("tool-input-error", "input", input, **members)
 
 
-def tool_output(chunk: ToolResult) -> bytes:
+def tool_output(id: str, chunk: ToolResult) -> bytes:
     """Return what a tool returned, or the error it ended with."""
     if chunk.error is not None:
         # As it is: it is what the model was told, and comes back in the next request's history.
-        return _event("tool-output-error", toolCallId=chunk.id, errorText=chunk.error)
-    return _event_with("tool-output-available", "output", chunk.result, toolCallId=chunk.id)
+        return _event("tool-output-error", toolCallId=id, errorText=chunk.error)
+    return _event_with("tool-output-available", "output", chunk.result, toolCallId=id)
 
 
 def source(chunk: Source, id: str) -> bytes:

@@ -120,6 +120,7 @@ class OpenAIChunksEncoder:
 
     __slots__ = (
         "_base",
+        "_calls",
         "_done",
         "_format",
         "_index",
@@ -145,7 +146,8 @@ class OpenAIChunksEncoder:
         head = dumps({**self._base, "choices": []})[:-2]
         self._text_head = b'data: %b{"index":0,"delta":{"content":' % head
         self._tools: dict[str, ToolInput] = {}
-        self._index: dict[str, int] = {}  # of each call, in order
+        self._index: dict[str, int] = {}  # of each call of this round
+        self._calls = 0
         self._done: Done | None = None
         self._usage: Usage | None = None  # so far, in this round
         self._total: Usage | None = None  # of the rounds that are done
@@ -215,7 +217,7 @@ class OpenAIChunksEncoder:
     def _tool_start(self, chunk: ToolCallStart) -> bytes:
         if chunk.id in self._tools:
             return b""
-        data = self._call(len(self._index), chunk.id, chunk.name, "")
+        data = self._call(self._calls, chunk.id, chunk.name, "")
         self._add_tool(chunk.id, chunk.name)
         return data
 
@@ -233,7 +235,7 @@ class OpenAIChunksEncoder:
         tool = self._tools.get(chunk.id)
         arguments = chunk.arguments or dumps(chunk.input or {}).decode()
         if tool is None:
-            data = self._call(len(self._index), chunk.id, chunk.name, arguments)
+            data = self._call(self._calls, chunk.id, chunk.name, arguments)
             tool = self._add_tool(chunk.id, chunk.name)
         elif tool.is_known or tool.arguments:
             data = b""  # it came in pieces
@@ -243,8 +245,9 @@ class OpenAIChunksEncoder:
         return data
 
     def _add_tool(self, id: str, name: str) -> ToolInput:
-        self._index[id] = len(self._index)
-        tool = self._tools[id] = ToolInput(name)
+        self._index[id] = self._calls
+        self._calls += 1
+        tool = self._tools[id] = ToolInput(id, name)
         return tool
 
     def _call(self, index: int, id: str, name: str, arguments: str) -> bytes:
@@ -269,8 +272,7 @@ class OpenAIChunksEncoder:
             raise HttpError(502, detail="The model ended with an error.")
         self._total = sum_of(self._total, chunk.usage)
         self._done = chunk
-        for tool in self._tools.values():
-            tool.is_known = True
+        self._tools.clear()  # a model may count its calls anew in each round
         return b""
 
     def _finish(self) -> bytes | None:

@@ -121,6 +121,7 @@ class UiMessageStreamEncoder:
         "_open",
         "_part_id",
         "_parts",
+        "_renamed",
         "_sources",
         "_step",
         "_step_ends",
@@ -134,7 +135,7 @@ class UiMessageStreamEncoder:
         self._open: type[Chunk] | None = None  # Text or Reasoning: the part that is open
         self._part_id = ""
         self._delta = b""  # what stands before a piece of the open part
-        self._parts = self._sources = 0
+        self._parts = self._sources = self._renamed = 0
         self._tools: dict[str, ToolInput] = {}
         # A step ends only when something follows that is not of it: the results of its calls
         # still belong to it, wherever the model's own end stood.
@@ -256,19 +257,22 @@ class UiMessageStreamEncoder:
     def _start_step(self, chunk: StepStart) -> bytes:
         if self._step and self._bare:
             return b""
-        return self._leave() + self._enter(StepStart)
+        known = self._close_parts() + self._know_tools()
+        return known + self._leave() + self._enter(StepStart)
 
     def _end_step(self, chunk: StepEnd) -> bytes:
         self._step_ends = self._step
-        return self._close_parts()
+        return self._close_parts() + self._know_tools()
 
     # --- chunks
 
     def _tool_start(self, chunk: ToolCallStart) -> bytes:
-        if chunk.id in self._tools:
+        tool = self._call_of(chunk.id)
+        if tool is not None:
             return b""
-        data = ui.tool_input_start(chunk)
-        self._tools[chunk.id] = ToolInput(chunk.name)
+        tool = ToolInput(self._wire_id(chunk.id), chunk.name)
+        data = ui.tool_input_start(tool.id, tool.name)
+        self._tools[chunk.id] = tool
         return self._close_parts() + data
 
     def _tool_delta(self, chunk: ToolCallDelta) -> bytes:
@@ -277,36 +281,47 @@ class UiMessageStreamEncoder:
             raise UnsupportedItem(chunk, _NAME, f"no tool call {chunk.id!r} has started")
         if not chunk.arguments or tool.is_known:
             return b""
-        data = ui.tool_input_delta(chunk)
+        data = ui.tool_input_delta(tool.id, chunk.arguments)
         tool.add(chunk.arguments)
         return data
 
     def _tool_call(self, chunk: ToolCall) -> bytes:
-        tool = self._tools.get(chunk.id)
+        tool = self._call_of(chunk.id)
         if tool is not None and tool.is_known:
             return b""
+        tool = tool or ToolInput(self._wire_id(chunk.id), chunk.name)
         data = ui.tool_input(
-            chunk.id,
+            tool.id,
             chunk.name,
             *tool_input(chunk.arguments, chunk.input),
             executed=chunk.provider_executed,
             metadata=chunk.metadata,
         )
-        if tool is None:
-            tool = self._tools[chunk.id] = ToolInput(chunk.name)
         tool.is_known = True
+        self._tools[chunk.id] = tool
         return self._close_parts() + data
 
     def _tool_result(self, chunk: ToolResult) -> bytes:
-        data = ui.tool_output(chunk)
-        tool = self._tools.get(chunk.id)
-        if tool is None:
-            # A reader takes an output only for a call that it knows.
-            tool = self._tools[chunk.id] = ToolInput(chunk.name)
+        # A reader takes an output only for a call that it knows.
+        tool = self._tools.get(chunk.id) or ToolInput(chunk.id, chunk.name)
+        data = ui.tool_output(tool.id, chunk)
         if not tool.is_known:
-            tool.is_known = True
-            data = ui.tool_input(chunk.id, tool.name, *tool_input(tool.arguments)) + data
+            data = ui.tool_input(tool.id, tool.name, *tool_input(tool.arguments)) + data
+        tool.is_known = tool.is_answered = True
+        self._tools[chunk.id] = tool
         return self._close_parts() + data
+
+    def _call_of(self, id: str) -> ToolInput | None:
+        """Return the call that ``id`` means; None: a new one, of a model that counts anew."""
+        tool = self._tools.get(id)
+        return None if tool is None or tool.is_answered else tool
+
+    def _wire_id(self, id: str) -> str:
+        """Return what the client knows a new call by: the same id would be the same part."""
+        if id not in self._tools:
+            return id
+        self._renamed += 1
+        return f"{id}-{self._renamed}"
 
     def _source(self, chunk: Source) -> bytes:
         if not self._format.send_sources:
@@ -336,19 +351,19 @@ class UiMessageStreamEncoder:
     def _know_tools(self) -> bytes:
         """Return the inputs of those calls that were only streamed."""
         data = b""
-        for id, tool in self._tools.items():
+        for tool in self._tools.values():
             if not tool.is_known:
                 tool.is_known = True
-                data += ui.tool_input(id, tool.name, *tool_input(tool.arguments))
+                data += ui.tool_input(tool.id, tool.name, *tool_input(tool.arguments))
         return data
 
     def _break_tools(self, text: str) -> bytes:
         """Return an end for those calls whose input is still on its way."""
         data = b""
-        for id, tool in self._tools.items():
+        for tool in self._tools.values():
             if not tool.is_known:
                 tool.is_known = True
-                data += ui.tool_input_error(id, tool.name, tool.arguments, text)
+                data += ui.tool_input_error(tool.id, tool.name, tool.arguments, text)
         return data
 
     def _finish(self) -> bytes | None:

@@ -85,7 +85,6 @@ class _Referee:
         self._used: set[str] = set()
         self._inputs: set[str] = set()  # calls whose input streams
         self._calls: set[str] = set()  # calls whose input is known
-        self._answered: set[str] = set()
         self._rules: dict[str, Callable[[dict[str, Any]], None]] = {
             "start-step": self._start_step,
             "finish-step": self._finish_step,
@@ -182,9 +181,6 @@ class _Referee:
     def _output(self, chunk: dict[str, Any]) -> None:
         id = chunk["toolCallId"]
         self._claim(id in self._calls, f"the call {id!r} is not known")
-        self._claim(id not in self._answered, f"the call {id!r} has its output already")
-        if not chunk.get("preliminary"):
-            self._answered.add(id)
 
     def _end_of_message(self, chunk: dict[str, Any]) -> None:
         self._closed()
