@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock import Ending, OpenAIChunks, UiMessageStream, UnsupportedItem
@@ -61,6 +61,7 @@ def write(encoder: Any, items: list[Any], ending: str) -> bytes:
     return body + (encoder.error(Problem(500, detail="hidden")) if words is None else words)
 
 
+@example([Done(), ToolCallStart("c1", "t")], "completed")
 @given(st.lists(ITEMS, max_size=12), ENDINGS)
 def test_a_ui_message_stream(items: list[Any], ending: str) -> None:
     # C6, F8

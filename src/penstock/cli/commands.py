@@ -17,7 +17,7 @@ import typer
 from penstock import __version__
 from penstock.cli import server
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
-from penstock.cli.demo.app import create_app
+from penstock.cli.demo.app import create_app, model_of
 from penstock.cli.demo.journal import Journal
 from penstock.cli.serving import Serving
 from penstock.cli.target import load_target, split_target
@@ -92,7 +92,7 @@ def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         rows["curl"] = f"curl -N '{url}/chat?prompt=hello&format=sse'"
         say_addresses("The demo is up. Ctrl-C stops it.", rows)
 
-    config = server.make_config(create_app(journal), access_log=False)
+    config = server.make_config(create_app(journal, model_of(os.environ)), access_log=False)
     server.run_server(config, [listening], started)
 
 

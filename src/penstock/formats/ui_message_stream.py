@@ -209,6 +209,7 @@ class UiMessageStreamEncoder:
             return b""
         ended = self._leave()
         self._step, self._bare = True, kind is StepStart
+        self._done = None  # that was of what came before
         return ended + ui.START_STEP
 
     def _leave(self) -> bytes:
@@ -216,7 +217,6 @@ class UiMessageStreamEncoder:
         if not self._step:
             return b""
         self._step = self._step_ends = False
-        self._done = None  # it was that step's
         return self._close_parts() + ui.FINISH_STEP
 
     def _piece(self, kind: type[Chunk], content: str) -> bytes:
