@@ -18,14 +18,14 @@ from bench.decoders import compare
 from bench.load import LOADS, Load, measure
 from bench.memory import import_seconds, per_idle_stream
 from bench.process import LOAD_CORE, SERVER_CORE
-from bench.report import OURS, RAW, Results, as_json, as_text
+from bench.report import OURS, RAW, WATCHING, Results, as_json, as_text
 from bench.servers import CONTENDERS, Contender, missing, serving
 from bench.wires import compare_wires
 
 __all__ = ("main",)
 
 _OTHERS = ("memory", "decoders", "wires", "imports")
-_PEER_ROUNDS = 3  # the goals are about two servers: only they run more often
+_PEER_ROUNDS = 3  # the goals are about three servers: only they run more often
 _NAMES = (*(load.name for load in LOADS), *_OTHERS)
 
 
@@ -111,12 +111,17 @@ async def _race(chosen: list[Contender], loads: list[Load], rounds: int, results
             by_server = results.figures.setdefault(load.name, {})
             for number in range(rounds):
                 for server in servers:
-                    rounds_of_peers = _PEER_ROUNDS if load.peers else 0
-                    if number >= rounds_of_peers and server.contender.name not in (RAW, OURS):
+                    if number >= _rounds(load, server.contender.name, rounds):
                         continue
                     _say(f"{load.name}, round {number + 1}: {server.contender.label}")
                     figures = by_server.setdefault(server.contender.name, [])
                     figures.append(await measure(server, load))
+
+
+def _rounds(load: Load, server: str, rounds: int) -> int:
+    if server in (RAW, OURS) or (server == WATCHING and load.peers):
+        return rounds
+    return _PEER_ROUNDS if load.peers else 0
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -64,8 +64,9 @@ FAN_OUT = Load("fan-out", "300 readers of one source, an event at a time", "/fan
 CLUMPS = Load(
     "clumps", "300 readers of one source, 4 events at a time", "/fanout", 300, 400, clump=4
 )
+PUSHED = Load("pushed", "300 readers, each handed every event", "/pushed", 300, 300, peers=False)
 PACED = Load("paced", "200 streams, 50 events/s each", "/paced", 200, 250, interval=0.02)
-LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PACED)
+LOADS = (BURST, TOKENS, FAN_OUT, CLUMPS, PUSHED, PACED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,17 @@ from bench.decoders import Decoded
 from bench.load import LOADS, Figures
 from bench.servers import CONTENDERS
 
-__all__ = ("OURS", "RAW", "Goal", "Results", "as_json", "as_text", "goals")
+__all__ = ("OURS", "RAW", "WATCHING", "Goal", "Results", "as_json", "as_text", "goals")
 
-RAW, OURS = "raw", "penstock"
-_CPU_GOALS = {"burst": 0.20, "tokens": 0.20, "fan-out": 1.0, "clumps": 1.0, "paced": 1.10}  # x raw
+RAW, WATCHING, OURS = "raw", "raw-watching", "penstock"
+_CPU_GOALS = {  # x raw
+    "burst": 0.20,
+    "tokens": 0.20,
+    "fan-out": 1.0,
+    "clumps": 1.0,
+    "pushed": 1.0,
+    "paced": 1.10,
+}
 _BUSY = 0.5
 
 
@@ -40,18 +47,18 @@ class Results:
     imports: dict[str, float] = field(default_factory=dict)
     machine_load: float = 0.0
 
-    def cpu_ratio(self, load: str, server: str) -> float | None:
-        """Return CPU per event relative to raw: the median of the rounds' own ratios."""
+    def cpu_ratio(self, load: str, server: str, base: str = RAW) -> float | None:
+        """Return CPU per event relative to ``base``: the median of the rounds' own ratios."""
         by_server = self.figures.get(load, {})
-        pairs = zip(by_server.get(server, ()), by_server.get(RAW, ()), strict=False)
-        ratios = [one.cpu / raw.cpu for one, raw in pairs]
+        pairs = zip(by_server.get(server, ()), by_server.get(base, ()), strict=False)
+        ratios = [one.cpu / other.cpu for one, other in pairs]
         return median(ratios) if ratios else None
 
-    def memory_ratio(self, server: str) -> float | None:
-        """Return memory for each idle stream, relative to raw."""
-        if RAW not in self.memory or server not in self.memory:
+    def memory_ratio(self, server: str, base: str = RAW) -> float | None:
+        """Return memory for each idle stream, relative to ``base``."""
+        if base not in self.memory or server not in self.memory:
             return None
-        return self.memory[server] / self.memory[RAW]
+        return self.memory[server] / self.memory[base]
 
     def import_ratio(self) -> float | None:
         """Return the time of our import relative to asyncio's."""
@@ -108,7 +115,9 @@ def goals(results: Results) -> list[Goal]:
             Goal(f"{load}: CPU per event, x raw", bound, results.cpu_ratio(load, OURS))
             for load, bound in _CPU_GOALS.items()
         ),
+        Goal("paced, x raw that watches too", 1.10, results.cpu_ratio("paced", OURS, WATCHING)),
         Goal("memory per idle stream, x raw", 1.6, results.memory_ratio(OURS)),
+        Goal("memory, x raw that watches too", 1.6, results.memory_ratio(OURS, WATCHING)),
         Goal("decoder: events/s, x httpx-sse", 2.0, results.decoder_ratio(), at_least=True),
         Goal("decoder: 4 times the line, x the time (4 is linear)", 6.0, results.line_ratio()),
         Goal("a model's chunk to the UI message stream, us", 8.0, _micro(results.wire_seconds())),

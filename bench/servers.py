@@ -54,6 +54,7 @@ class Contender:
 
 CONTENDERS = (
     Contender("raw", "raw ASGI by hand", "bench.apps.raw:app", "uvicorn"),
+    Contender("raw-watching", "raw, watching", "bench.apps.raw_watching:app", "uvicorn"),
     Contender("penstock", "penstock", "bench.apps.ours:app", "penstock"),
     Contender(
         "sse-starlette", "sse-starlette", "bench.apps.sse_starlette_app:app", "sse_starlette"

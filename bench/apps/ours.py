@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from bench.apps.shared import Query, feed_of
-from penstock import Context, Event, endpoint
+from penstock import Context, Emit, Event, Response, endpoint
 
 __all__ = ("app",)
 
 
 @endpoint(format="sse")
-def app(ctx: Context) -> AsyncGenerator[Event | str, None]:
+def app(ctx: Context) -> AsyncGenerator[Event | str, None] | Response:
     """Answer one request."""
+    if ctx.path == "/pushed":
+        return ctx.sse(Pushed(Query.of(ctx.query)).write)
     return PATHS[ctx.path](Query.of(ctx.query))
 
 
@@ -50,6 +52,25 @@ async def fan_out(query: Query) -> AsyncGenerator[Event, None]:
         while number < feed.published:
             yield Event({"i": number}, event="tick")
             number += 1
+
+
+class Pushed:
+    """Emits what a feed hands over, with no task of its own in between."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._done = asyncio.Event()
+
+    async def write(self, emit: Emit) -> None:
+        """Return when all of it is emitted."""
+
+        def push(number: int) -> None:
+            emit({"i": number}, "tick")
+            if number == self._query.n - 1:
+                self._done.set()
+
+        feed_of(self._query, push)
+        await self._done.wait()
 
 
 PATHS: dict[str, Callable[[Query], AsyncGenerator[Event | str, None]]] = {

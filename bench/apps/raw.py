@@ -71,4 +71,19 @@ async def fan_out(query: Query, send: Any) -> None:
             number += 1
 
 
-PATHS = {"/burst": burst, "/tokens": tokens, "/paced": paced, "/idle": idle, "/fanout": fan_out}
+async def pushed(query: Query, send: Any) -> None:
+    """Send what a feed hands over, by way of a queue with the bound that penstock has."""
+    queue: asyncio.Queue[int] = asyncio.Queue(1024)
+    feed_of(query, queue.put_nowait)
+    for _ in range(query.n):
+        await send(body(await queue.get()))
+
+
+PATHS = {
+    "/burst": burst,
+    "/tokens": tokens,
+    "/paced": paced,
+    "/idle": idle,
+    "/fanout": fan_out,
+    "/pushed": pushed,
+}

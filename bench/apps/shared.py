@@ -1,8 +1,9 @@
 """What every Python server of the bench shares, so that only the streaming differs.
 
 Each server answers ``/burst?n=``, ``/fanout?n=&readers=&clump=&interval=&key=``,
-``/paced?n=&interval=`` and ``/idle`` with events named "tick" whose data is ``{"i": number}``.
-The libraries get them from one async generator, ``events``; the raw server has loops of its own.
+``/pushed`` like ``/fanout``, ``/paced?n=&interval=`` and ``/idle`` with events named "tick" whose
+data is ``{"i": number}``. The libraries get them from one async generator, ``events``; the raw
+servers have loops of their own.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Feed:
 
     query: Query
     published: int = 0
+    push_to: list[Callable[[int], object]] = field(default_factory=list)
     _joined: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
@@ -76,17 +78,24 @@ class Feed:
             self.published = min(self.query.n, self.published + self.query.clump)
             news, self._news = self._news, asyncio.Event()
             news.set()
+            for push in self.push_to:  # readers that are handed each event
+                push(self.published - 1)
 
 
 _feeds: dict[str, Feed] = {}
 
 
-def feed_of(query: Query) -> Feed:
-    """Join the feed that ``query`` names; the first reader makes it."""
+def feed_of(query: Query, push: Callable[[int], object] | None = None) -> Feed:
+    """Join the feed that ``query`` names; the first reader makes it.
+
+    ``push`` is called with each number, in place of waiting for it.
+    """
     feed = _feeds.get(query.key)
     if feed is None:
         _feeds.clear()  # the feed of an earlier round
         feed = _feeds[query.key] = Feed(query)
+    if push is not None:
+        feed.push_to.append(push)
     feed.join()
     return feed
 

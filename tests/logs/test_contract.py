@@ -352,19 +352,22 @@ async def test_a_stale_fence_raises_whatever_it_is_shown_for(open_log: OpenLog) 
 
 async def test_a_lease_ends_unless_it_is_renewed(open_log: OpenLog) -> None:  # S7
     async with open_log() as log:
-        fence = await log.claim("k", lease=0.05)
+        fence = await log.claim("k", lease=30)
         assert fence is not None
-        await log.renew(fence, lease=0.3)
-        await asyncio.sleep(0.1)
+        await log.renew(fence, lease=300)
+        claim = await log.claimed("k")
+        assert claim is not None
+        assert 200 < claim.remaining <= 300
         assert await log.claim("k", lease=1) is None
-        await asyncio.sleep(0.5)
+        await log.renew(fence, lease=0.05)
+        async with asyncio.timeout(20):
+            while (claim := await log.claimed("k")) is not None and claim.is_held:
+                await asyncio.sleep(0.01)
+        assert claim is not None
         with pytest.raises(StaleFence):
             await log.append("k", b"late", fence=fence)
         with pytest.raises(StaleFence):
             await log.renew(fence, lease=1)
-        claim = await log.claimed("k")
-        assert claim is not None
-        assert not claim.is_held
         assert await log.claim("k", lease=1) is not None
 
 

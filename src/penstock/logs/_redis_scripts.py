@@ -100,7 +100,7 @@ APPEND: Final = Script(
     + _EXPIRE
     + f"""
 local max, trim = tonumber(ARGV[3]), ARGV[4] == '1'
-local result, at = {{'OK', epoch}}, 7
+local result, at, before = {{'OK', epoch}}, 7, last
 for append = 1, tonumber(ARGV[6]) do
   local writer, number, count = KEYS[3 + append], tonumber(ARGV[at]), tonumber(ARGV[at + 1])
   at = at + 2
@@ -124,9 +124,11 @@ for append = 1, tonumber(ARGV[6]) do
   end
   at = at + 2 * count
 end
-if trim then redis.call('XTRIM', KEYS[1], 'MAXLEN', max) end
-redis.call('HSET', KEYS[2], 'last', string.format('%.0f', last))
-expire(tonumber(ARGV[5]))
+if last > before then
+  if trim then redis.call('XTRIM', KEYS[1], 'MAXLEN', max) end
+  redis.call('HSET', KEYS[2], 'last', string.format('%.0f', last))
+  expire(tonumber(ARGV[5]))
+end
 return result
 """
 )

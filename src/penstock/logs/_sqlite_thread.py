@@ -62,7 +62,7 @@ class SqliteThread:
     """
 
     def __init__(self, path: str, waiters: Waiters, poll: float) -> None:
-        self._path, self._waiters, self._poll = path, waiters, poll
+        self._path, self.waiters, self._poll = path, waiters, poll
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._over = False
         self._looked = 0.0
@@ -99,7 +99,7 @@ class SqliteThread:
         try:
             while True:
                 try:
-                    job = self._jobs.get(timeout=self._poll if self._waiters else None)
+                    job = self._jobs.get(timeout=self._poll if self.waiters else None)
                     if job is None:
                         return
                     if connection is None:
@@ -140,15 +140,15 @@ class SqliteThread:
             keys = [key for (key,) in rows]
         except sqlite3.Error:
             # Whoever waits looks for itself, meets the same error, and can be told.
-            self._waiters.wake_all()
+            self.waiters.wake_all()
             return
         self._version = version
         (self._rev, deletions), before = news, self._deletions
         self._deletions = deletions
         if before != deletions:
-            self._waiters.wake_all()
+            self.waiters.wake_all()
         for key in keys:
-            self._waiters.wake(key)
+            self.waiters.wake(key)
 
     def _refuse_rest(self) -> None:
         while True:
@@ -163,20 +163,28 @@ class SqliteThread:
 def connect(path: str) -> sqlite3.Connection:
     """Return a connection to a database that is in WAL mode and has the tables."""
     connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _BUSY
     while True:
         try:
             # Going over to WAL takes a lock that SQLite's own timeout does not wait for.
             connection.execute("PRAGMA journal_mode=WAL")
             break
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                connection.close()
+        except sqlite3.OperationalError as exc:
+            busy = exc.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-    return connection
 
 
 def _giver(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> _Give:

@@ -16,6 +16,8 @@ from penstock.errors import StreamClosed
 
 __all__ = ("Ticket", "Waiters")
 
+_CLOSED = "the log was closed while its events were waited for"
+
 
 class Waiters:
     """Who waits for which key. Safe to use from any thread."""
@@ -23,6 +25,7 @@ class Waiters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_key: dict[str, set[Ticket]] = {}
+        self._closed = False
 
     def ticket(self, key: str) -> Ticket:
         """Return a context in which news of ``key`` is noted, from its start on."""
@@ -41,8 +44,9 @@ class Waiters:
             self.wake(key)
 
     def close(self) -> None:
-        """The log is being closed: whoever waits gets ``StreamClosed``."""
+        """The log is being closed: whoever waits, or comes too late to, gets ``StreamClosed``."""
         with self._lock:
+            self._closed = True
             tickets = [ticket for held in self._by_key.values() for ticket in held]
             self._by_key.clear()
         for ticket in tickets:
@@ -62,6 +66,8 @@ class Waiters:
 
     def add(self, ticket: Ticket) -> None:
         with self._lock:
+            if self._closed:
+                raise StreamClosed(_CLOSED)
             self._by_key.setdefault(ticket.key, set()).add(ticket)
 
     def remove(self, ticket: Ticket) -> None:
@@ -118,7 +124,7 @@ class Ticket:
         finally:
             timer.cancel()
         if news is False:
-            raise StreamClosed("the log was closed while its events were waited for")
+            raise StreamClosed(_CLOSED)
         return news is True
 
     def _set(self, news: bool | None) -> None:

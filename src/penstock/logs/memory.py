@@ -291,7 +291,8 @@ class MemoryLog:
 
     async def aclose(self) -> None:
         """Tell those that wait (``EventLog``)."""
-        self._waiters.close()
+        waiters, self._waiters = self._waiters, Waiters()
+        waiters.close()
 
     def _now(self) -> float:
         return (self._clock or current_clock()).now()

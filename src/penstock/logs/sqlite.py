@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
+import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -135,15 +136,16 @@ class SqliteLog:
         def job(db: sqlite3.Connection) -> list[Entry]:
             return read_page(db, key, after, limit, now)
 
-        page = await self._do(job)
+        thread = self._opened()  # one for all three: a log that is closed meanwhile stays closed
+        page = await thread.do(job)
         if page or wait <= 0:
             return page
-        with self._waiters.ticket(key) as ticket:
-            page = await self._do(job)  # an append in between
+        with thread.waiters.ticket(key) as ticket:
+            page = await thread.do(job)  # an append in between
             if page or not await ticket.wait(wait):
                 return page
         now = self._now()
-        return await self._do(job)
+        return await thread.do(job)
 
     def follow(self, key: str, *, after: EventId | None = None) -> AsyncGenerator[Entry]:
         """Yield what is held, then what comes (``EventLog``)."""
@@ -283,11 +285,15 @@ class SqliteLog:
         return current_clock().wall()
 
     async def _do(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._opened().do(job)
+
+    def _opened(self) -> SqliteThread:
         if self._thread is None or self._process != os.getpid():
             # Here, not in the constructor: a fork takes over neither threads nor connections.
             self._waiters, self._process = Waiters(), os.getpid()
             self._thread = SqliteThread(self._path, self._waiters, self._poll)
-        return await self._thread.do(job)
+            weakref.finalize(self, self._thread.stop)  # a log that nobody closed, and nobody has
+        return self._thread
 
     def _sweep(self, db: sqlite3.Connection, now: float) -> None:
         if now - self._swept < _SWEEP_EVERY:
