@@ -14,12 +14,12 @@ MADE := $(VENV)/.made
 PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types test pytest docs contract bench fuzz demo pins clean
+.PHONY: help setup litellm lint format types test pytest docs contract bench fuzz demo pins clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(MADE)/dev node_modules/.made $(MADE)/system  ## install everything that tests and tools need
+setup: $(MADE)/dev node_modules/.made $(MADE)/system $(MADE)/litellm  ## install everything that tests and tools need
 
 $(MADE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,6 +37,15 @@ $(MADE)/dev: $(MADE)/venv $(PACKAGES)
 	@echo "installing penstock and what its tests need into $(VENV) (a minute or two, once)"
 	@$(PIP) -r requirements/dev.txt -e '.[cli,forms,speed]'
 	@touch $@ $(MADE)/demo
+
+# LiteLLM pins an older openai: an environment of its own, where its tests run it.
+$(MADE)/litellm: $(MADE)/venv requirements/litellm.txt
+	@echo "installing LiteLLM into .venv-litellm (a minute, once)"
+	@test -x .venv-litellm/bin/python || $(PYTHON) -m venv .venv-litellm
+	@.venv-litellm/bin/python -m pip install -qq --disable-pip-version-check -r requirements/litellm.txt
+	@touch $@
+
+litellm: $(MADE)/litellm  ## LiteLLM's own environment, for tests/llm
 
 $(MADE)/bench: $(MADE)/dev bench/requirements.txt bench/package.json
 	@$(PIP) -r bench/requirements.txt
@@ -91,6 +100,6 @@ pins: $(MADE)/bench  ## write down the versions that are installed now
 	mv $(MADE)/constraints.txt requirements/constraints.txt
 
 clean:  ## remove everything that was made here
-	rm -rf $(VENV) node_modules bench/node_modules build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-litellm node_modules bench/node_modules build dist .mypy_cache .ruff_cache .pytest_cache
 	rm -rf .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

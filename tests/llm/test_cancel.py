@@ -3,6 +3,8 @@
 The table in ``docs/models.md`` was measured with this file: ``PENSTOCK_TABLE=1 pytest -s``.
 """
 
+# ruff: noqa: E501  (tables)
+
 from __future__ import annotations
 
 import asyncio
@@ -34,7 +36,7 @@ RESPONSE = {"id": "r", "object": "response", "created_at": 1, "model": "m", "out
 RESPONSES_HEAD = sse({"type": "response.created", "sequence_number": 0, "response": RESPONSE})
 RESPONSES = sse({"type": "response.output_text.delta", "sequence_number": 1, "item_id": "i",
                  "output_index": 0, "content_index": 0, "delta": "word ", "logprobs": []})  # fmt: skip
-MESSAGE = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [],
+MESSAGE: dict[str, Any] = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [],
            "stop_reason": None, "stop_sequence": None,
            "usage": {"input_tokens": 1, "output_tokens": 1}}  # fmt: skip
 ANTHROPIC_HEAD = sse(

@@ -1,5 +1,7 @@
 """``Llm`` over the official SDKs, against a scripted provider."""
 
+# ruff: noqa: E501  (tables)
+
 from __future__ import annotations
 
 import json

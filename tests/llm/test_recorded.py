@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ async def test_a_recording_is_what_the_manifest_says(  # C1, C2, C3
     for seed in (1, 2):
         provider.script(Script(body, content_type=part["content_type"], seed=seed))
         sdk = client(provider.url)
-        got = [chunk async for chunk in chunks(lambda: open_stream(sdk))]
+        got = [chunk async for chunk in chunks(partial(open_stream, sdk))]
         assert _text(got, Text) == expected["text"]
         assert _text(got, Reasoning) == expected["reasoning"]
         calls = [chunk for chunk in got if isinstance(chunk, ToolCall)]
@@ -89,5 +90,5 @@ def _expected(expected: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(got: list[Any], kind: type) -> str:
+def _text(got: list[Any], kind: Any) -> str:
     return "".join(chunk.content for chunk in got if isinstance(chunk, kind))

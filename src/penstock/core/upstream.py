@@ -24,8 +24,8 @@ logger = logging.getLogger("penstock")
 # Whose streams are read by nobody but us: a read that is begun and cancelled harms no one. A user's
 # own generator is never poked: it would run his code on to its next await.
 _SDKS = frozenset(
-    ("openai", "anthropic", "google", "litellm", "ollama", "botocore", "aiobotocore", "groq",
-     "mistralai", "together", "cohere", "azure", "huggingface_hub", "cerebras", "xai_sdk")  # fmt: skip
+    ("openai", "anthropic", "google", "litellm", "ollama", "botocore", "aiobotocore", "groq")
+    + ("mistralai", "together", "cohere", "azure", "huggingface_hub", "cerebras", "xai_sdk")
 )
 
 # Where boto3's responses keep their stream.
@@ -106,9 +106,10 @@ def unwrapped(source: Any) -> Any:
     if isinstance(source, Mapping):
         for name in _STREAMS:
             stream = source.get(name)
+            if isinstance(stream, (str, bytes, list, tuple, Mapping)):
+                continue  # a mapping of the application's own
             if hasattr(stream, "__iter__") or hasattr(stream, "__aiter__"):
-                if not isinstance(stream, (str, bytes, list, tuple, Mapping)):
-                    return stream
+                return stream
     return source
 
 

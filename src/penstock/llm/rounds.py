@@ -106,9 +106,7 @@ async def _run(ask: Ask, round: Round) -> list[ToolResult]:
     """Run the calls of one round side by side; their results keep the calls' order."""
     tools = {tool.name: tool for tool in ask.tools}
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(run_tool(tools.get(call.name), call)) for call in round.calls
-        ]
+        tasks = [group.create_task(run_tool(tools.get(call.name), call)) for call in round.calls]
     return [task.result() for task in tasks]
 
 
@@ -127,8 +125,8 @@ def total(one: Usage | None, other: Usage | None) -> Usage | None:
 
 def _delay(attempt: int, error: BaseException | None) -> float:
     """Return how long to wait: what the provider asks for, else twice as long each time."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    asked = headers.get("retry-after") if hasattr(headers, "get") else None
+    headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
+    asked = headers.get("retry-after")
     if asked is not None and str(asked).replace(".", "", 1).isdigit():
         return min(float(asked), _LONGEST_DELAY)
     longest = min(_FIRST_DELAY * 2.0**attempt, _LONGEST_DELAY)

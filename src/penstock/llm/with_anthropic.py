@@ -16,16 +16,14 @@ _MAX_TOKENS = 4096
 class Anthropic:
     """Messages, by ``anthropic.AsyncAnthropic``."""
 
-    default_model = "claude-sonnet-4-5"
+    default_model = "claude-sonnet-5-5"
 
     def client(self, settings: Settings) -> Any:
         try:
             from anthropic import AsyncAnthropic
         except ImportError as exc:
             raise ExtraNotInstalled("anthropic") from exc
-        return AsyncAnthropic(
-            api_key=settings.api_key, base_url=settings.base_url, max_retries=0
-        )
+        return AsyncAnthropic(api_key=settings.api_key, base_url=settings.base_url, max_retries=0)
 
     def messages(self, messages: list[Any]) -> tuple[list[Any], str | None]:
         system = [as_text(each["content"]) for each in messages if each["role"] == "system"]
@@ -54,10 +52,10 @@ class Anthropic:
             content.append({"type": "redacted_thinking", "data": kept["redacted_data"]})
         if round.text.strip():
             content.append({"type": "text", "text": round.text})
-        for call in round.calls:
-            content.append(
-                {"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}
-            )
+        content += [
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}
+            for call in round.calls
+        ]
         ask.messages.append({"role": "assistant", "content": content})
         results = [
             {

@@ -14,7 +14,7 @@ __all__ = ("Google",)
 class Google:
     """``generate_content_stream``, by ``google.genai.Client().aio``."""
 
-    default_model = "gemini-2.5-flash"
+    default_model = "gemini-3.8-flash"
 
     def client(self, settings: Settings) -> Any:
         try:
@@ -29,9 +29,7 @@ class Google:
         return genai.Client(**given)
 
     def messages(self, messages: list[Any]) -> tuple[list[Any], str | None]:
-        system = [
-            as_text(each["content"]) for each in messages if each.get("role") == "system"
-        ]
+        system = [as_text(each["content"]) for each in messages if each.get("role") == "system"]
         others = [_message(each) for each in messages if each.get("role") != "system"]
         return others, "\n".join(system) or None
 
@@ -63,7 +61,9 @@ class Google:
         ask.messages.append({"role": "model", "parts": parts})
         results: list[Any] = []
         for result in round.results:
-            key, value = ("output", result.result) if result.error is None else ("error", result.error)
+            key, value = (
+                ("output", result.result) if result.error is None else ("error", result.error)
+            )
             answer = {"name": result.name, "response": {key: value}}
             results.append({"function_response": answer})
         ask.messages.append({"role": "user", "parts": results})

@@ -13,7 +13,7 @@ __all__ = ("OpenAi",)
 class OpenAi:
     """Chat completions, by ``openai.AsyncOpenAI``."""
 
-    default_model = "gpt-5-mini"
+    default_model = "gpt-5.4-mini"
 
     def client(self, settings: Settings) -> Any:
         try:

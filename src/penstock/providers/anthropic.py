@@ -135,11 +135,13 @@ class Anthropic:
         name = self._names.get(id) or str(at(block, "type")).removesuffix("_tool_result")
         if failure:
             return [ToolResult(id, name, error=str(failure if failure is not True else content))]
-        chunks: list[Chunk] = [ToolResult(id, name, content)]
-        for found in content if isinstance(content, list) else ():
-            if at(found, "type") == "web_search_result":
-                chunks.append(Source(url=at(found, "url"), title=at(found, "title")))
-        return chunks
+        found = content if isinstance(content, list) else ()
+        sources: list[Chunk] = [
+            Source(url=at(each, "url"), title=at(each, "title"))
+            for each in found
+            if at(each, "type") == "web_search_result"
+        ]
+        return [ToolResult(id, name, content), *sources]
 
     def _count(self, usage: Any) -> None:
         """Counts are cumulative, and a later event may leave some out."""

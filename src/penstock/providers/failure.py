@@ -96,8 +96,7 @@ def status_of(error: BaseException) -> int | None:
 def _kind(error: BaseException) -> str:
     """Return the names under which an SDK raised it: its class's, and the provider's own."""
     names = [type(error).__name__]
-    for name in ("type", "code"):
-        names.append(str(getattr(error, name, None) or ""))
+    names += [str(getattr(error, name, None) or "") for name in ("type", "code")]
     body = getattr(error, "body", None)
     if isinstance(body, Mapping):
         inner = body.get("error", body)

@@ -10,8 +10,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from penstock.chunk import Chunk, File, Reasoning, Source, Text, ToolCall, ToolCallDelta
-from penstock.chunk import ToolCallStart, ToolResult, Usage
+from penstock.chunk import (
+    Chunk,
+    File,
+    Reasoning,
+    Source,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallStart,
+    ToolResult,
+    Usage,
+)
 from penstock.providers.failure import failed, malformed
 from penstock.providers.json_path import put
 from penstock.providers.plain import plain
@@ -129,8 +139,8 @@ class Gemini:
             source = first(each, "web", "retrieved_context", "retrievedContext", "maps")
             found.append((at(source, "uri"), at(source, "title")))
         citations = first(candidate, "citation_metadata", "citationMetadata")
-        for each in first(citations, "citations", "citation_sources", "citationSources") or ():
-            found.append((at(each, "uri"), at(each, "title")))
+        cited = first(citations, "citations", "citation_sources", "citationSources") or ()
+        found += [(at(each, "uri"), at(each, "title")) for each in cited]
         chunks: list[Chunk] = []
         for url, title in found:
             if url and url not in self._cited:

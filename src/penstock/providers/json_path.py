@@ -6,6 +6,7 @@ Lives here: the subset of JSON path that it uses, ``$.a.b[0].c``. Stays out: wha
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from penstock.providers.shape import first
@@ -27,7 +28,7 @@ def put(root: dict[str, Any], piece: Any) -> None:
     if not steps:
         return
     target: Any = root
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in pairwise(steps):
         target = _child(target, step, [] if isinstance(following, int) else {})
     value = first(
         piece,

@@ -23,7 +23,9 @@ _REASONS = {
     "content_filter": "content-filter",
     "error": "error",
 }
-_EXTRAS = ("reasoning_content", "reasoning", "reasoning_details", "annotations", "images")
+_EXTRAS = frozenset(
+    ("reasoning_content", "reasoning", "reasoning_details", "annotations", "images")
+)
 
 
 class OpenAiChat:
@@ -110,9 +112,8 @@ def _content(content: Any) -> list[Chunk]:
         return [Text(content)]
     chunks: list[Chunk] = []
     for part in content:  # Mistral's: thinking and text in parts
-        for piece in at(part, "thinking") or ():
-            if text := at(piece, "text"):
-                chunks.append(Reasoning(text))
+        pieces = [at(piece, "text") for piece in at(part, "thinking") or ()]
+        chunks += [Reasoning(text) for text in pieces if text]
         if text := at(part, "text"):
             chunks.append(Text(text))
     return chunks
@@ -121,27 +122,27 @@ def _content(content: Any) -> list[Chunk]:
 def _extras(delta: Any) -> list[Chunk]:
     """Return what is no part of OpenAI's own delta."""
     # Not getattr for each: pydantic takes a microsecond to say that there is none.
-    extras = delta if isinstance(delta, dict) else getattr(delta, "__pydantic_extra__", None)
-    if not extras:
-        extras = getattr(delta, "__dict__", None)
-    if not extras or not any(extras.get(name) for name in _EXTRAS):
+    # Groq's SDK declares them, most others have them beside what is declared.
+    extras = delta if isinstance(delta, dict) else getattr(delta, "__dict__", {})
+    undeclared = getattr(delta, "__pydantic_extra__", None)
+    if undeclared:
+        extras = {**extras, **undeclared}
+    if _EXTRAS.isdisjoint(extras):
         return []
     chunks: list[Chunk] = []
     reasoning = extras.get("reasoning_content") or extras.get("reasoning")
     if isinstance(reasoning, str) and reasoning:
         chunks.append(Reasoning(reasoning))
     else:
-        for detail in extras.get("reasoning_details") or ():
-            if text := first(detail, "text", "summary"):
-                chunks.append(Reasoning(text))
+        details = extras.get("reasoning_details") or ()
+        thoughts = [first(detail, "text", "summary") for detail in details]
+        chunks += [Reasoning(text) for text in thoughts if text]
     for annotation in extras.get("annotations") or ():
         cited = at(annotation, "url_citation")
         if url := at(cited, "url"):
             chunks.append(Source(url=url, title=at(cited, "title")))
-    for image in extras.get("images") or ():
-        if url := at(image, "image_url", "url"):
-            chunks.append(_image(url))
-    return chunks
+    images = [at(image, "image_url", "url") for image in extras.get("images") or ()]
+    return chunks + [_image(url) for url in images if url]
 
 
 def _image(url: str) -> File:
@@ -153,8 +154,7 @@ def _image(url: str) -> File:
 
 def _error(event: Any) -> list[Chunk]:
     """OpenRouter and others put an error beside the choices, or in their place."""
-    extras = event if isinstance(event, dict) else getattr(event, "__pydantic_extra__", None)
-    error = at(extras, "error") if extras else None
+    error = at(event, "error")
     return _failed(error) if error else []
 
 

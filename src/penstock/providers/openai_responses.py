@@ -92,7 +92,7 @@ class OpenAiResponses:
         self._refused = True
         return self._piece(event, Text)
 
-    def _piece(self, event: Any, kind: type[Text] | type[Reasoning]) -> list[Chunk]:
+    def _piece(self, event: Any, kind: type[Text | Reasoning]) -> list[Chunk]:
         delta = at(event, "delta")
         if not delta:
             return []
@@ -109,7 +109,7 @@ class OpenAiResponses:
         self._refused = True
         return self._whole(event, Text, "refusal")
 
-    def _whole(self, event: Any, kind: type[Text] | type[Reasoning], field: str) -> list[Chunk]:
+    def _whole(self, event: Any, kind: type[Text | Reasoning], field: str) -> list[Chunk]:
         """A part of which no delta came is in the event that ends it."""
         text = at(event, field)
         if not text or _part(event) in self._said:

@@ -20,6 +20,7 @@ from penstock.core.upstream import close_upstream, is_provider_stream, unwrapped
 
 __all__ = ("Opened", "check_stream", "discard_stream", "open_stream")
 
+
 def check_stream(source: Any) -> None:
     """Refuse at once what can never be a provider's stream.
 

@@ -26,4 +26,7 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, (bytes, bytearray)):
         return b64encode(value).decode()
-    return value
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    fields = getattr(value, "__dict__", None)
+    return value if fields is None else {k: plain(v) for k, v in fields.items() if v is not None}

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from penstock.chunk import Chunk, Done, Error
+from penstock.chunk import Chunk, Done, Error, Text
 from penstock.core.source import close_iterator
 from penstock.errors import StreamError
 from penstock.event import Event
@@ -21,7 +21,6 @@ from penstock.providers.failure import ended_early, raised
 from penstock.providers.opening import Opened, check_stream, discard_stream, open_stream
 from penstock.providers.recognise import recognise
 from penstock.providers.shape import Shape, ends
-from penstock.providers.text import PlainText
 
 __all__ = ("Chunks", "chunks")
 
@@ -75,7 +74,7 @@ class Chunks:
         if not self._begun:
             self._begun = True
             await discard_stream(self._stream)
-        elif self._items.ag_frame is not None:
+        else:
             await close_iterator(self._items)
 
 
@@ -121,12 +120,9 @@ class _Reading:
         """
         shape = self._shape
         if shape is None or isinstance(event, Chunk):
-            if isinstance(event, (Chunk, str, Event)) and (self._lenient or shape is not None):
-                return [event]
-            if isinstance(event, Chunk):
-                self._shape = shape = PlainText()
-                self.ended = isinstance(event, (Done, Error))
-                return [event]
+            own = self._own(event)
+            if own is not None:
+                return own
             shape = self._shape = recognise(event)
             if shape is None:
                 if self._lenient:
@@ -135,8 +131,6 @@ class _Reading:
         try:
             pieces = shape.feed(event)
         except Exception as exc:
-            if isinstance(shape, PlainText):
-                raise
             pieces = [raised(exc)]  # an event that has not the shape of its kind
         if pieces and ends(pieces):
             if self._lenient and not self._opened.is_sdk:
@@ -144,6 +138,17 @@ class _Reading:
             else:
                 self.ended = True
         return pieces
+
+    def _own(self, event: Any) -> list[Any] | None:
+        """Return what the application itself put in; None: it is a provider's."""
+        if self._lenient:
+            return [event] if isinstance(event, (Chunk, str, Event)) else None
+        if isinstance(event, Chunk):
+            self.ended = isinstance(event, (Done, Error))
+            return [event]
+        if isinstance(event, str):
+            return [Text(event)] if event else []
+        return None
 
     def failure(self, error: Exception) -> Error | None:
         """Return the chunk that tells of ``error``; None: it is not the provider's, or too early.
@@ -154,7 +159,7 @@ class _Reading:
             return None
         if self._opened.is_answered:
             return raised(error)
-        begun = self._shape is not None and not isinstance(self._shape, PlainText)
+        begun = self._shape is not None
         ours = self._opened.is_sdk or not self._lenient
         return raised(error) if begun and ours else None
 

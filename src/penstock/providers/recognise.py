@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock.chunk import Chunk
 from penstock.providers import anthropic
 from penstock.providers import bedrock_converse as converse
 from penstock.providers.bedrock_invoke import BedrockInvoke
@@ -17,16 +16,13 @@ from penstock.providers.ollama import Ollama
 from penstock.providers.openai_chat import OpenAiChat
 from penstock.providers.openai_responses import OpenAiResponses
 from penstock.providers.shape import Shape, at
-from penstock.providers.text import PlainText
 
 __all__ = ("recognise",)
 
 
 def recognise(event: Any) -> Shape | None:
     """Return what reads a stream that begins with ``event``; None: it is of no known shape."""
-    if isinstance(event, (str, Chunk)):
-        return PlainText()
-    if isinstance(event, (bytes, bytearray, int, float, list, tuple)) or event is None:
+    if isinstance(event, (str, bytes, bytearray, int, float, list, tuple)) or event is None:
         return None
     kind = at(event, "type")
     if isinstance(kind, str):

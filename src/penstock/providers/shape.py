@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from penstock.chunk import Chunk, Done, Error, Usage
 from penstock.providers.failure import ended_early
@@ -17,6 +17,7 @@ __all__ = ("Shape", "at", "ends", "finish", "first", "note_unknown", "usage_of")
 
 logger = logging.getLogger("penstock")
 
+_MISSING: Final = object()
 _NOTED = 256
 _noted: set[tuple[str, str]] = set()
 
@@ -41,12 +42,16 @@ def at(value: Any, *path: str | int) -> Any:
     for step in path:
         if value is None:
             return None
-        if isinstance(step, int):
+        if type(step) is int:
             value = value[step] if isinstance(value, (list, tuple)) and len(value) > step else None
-        elif isinstance(value, Mapping):
+        elif type(value) is dict:
             value = value.get(step)
         else:
-            value = getattr(value, step, None)
+            # Not Mapping first: for each object of an SDK that question costs more than the rest.
+            found = getattr(value, step, _MISSING)  # type: ignore[arg-type]  # a str: see above
+            if found is _MISSING:
+                found = value.get(step) if isinstance(value, Mapping) else None
+            value = found
     return value
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from penstock.chunk import Chunk, Error, ToolCall, ToolCallDelta, ToolCallStart
 from penstock.providers.failure import malformed
+from penstock.providers.plain import plain
 
 __all__ = ("Call", "ToolCalls", "mint_id")
 
@@ -109,7 +110,7 @@ class ToolCalls:
     def feed(self, index: int | None, id: str | None, name: str | None, piece: Any) -> list[Chunk]:
         """Take one delta; return its chunks."""
         if piece is not None and not isinstance(piece, str):
-            piece = json.dumps(piece)  # some servers send the object itself
+            piece = json.dumps(plain(piece))  # some servers send the object itself
         call = self._find(index, id, name)
         if call is None:
             call = Call(id, name)

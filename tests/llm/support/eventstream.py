@@ -31,7 +31,10 @@ def exception(kind: str, payload: dict[str, Any]) -> bytes:
 
 def _frame(headers: dict[str, str], payload: bytes) -> bytes:
     packed = b"".join(
-        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
+        struct.pack("!B", len(name))
+        + name.encode()
+        + struct.pack("!BH", 7, len(value))
+        + value.encode()
         for name, value in headers.items()
     )
     prelude = struct.pack("!II", 16 + len(packed) + len(payload), len(packed))

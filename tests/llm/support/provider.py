@@ -135,7 +135,9 @@ class Provider:
             script.sent += 1
             await asyncio.sleep(script.pause)
         if script.cut:
-            writer.transport.abort()
+            writer.write(b"ff\r\nhalf of a chunk")
+            await writer.drain()
+            writer.close()
             return
         writer.write(b"0\r\n\r\n")
         await writer.drain()
