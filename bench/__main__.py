@@ -21,10 +21,11 @@ from bench.process import LOAD_CORE, SERVER_CORE
 from bench.reading import read_all, resident_growth
 from bench.report import OURS, RAW, WATCHING, Results, as_json, as_text
 from bench.servers import CONTENDERS, Contender, missing, serving
+from bench.wires import compare_wires
 
 __all__ = ("main",)
 
-_OTHERS = ("memory", "decoders", "client", "imports")
+_OTHERS = ("memory", "decoders", "client", "wires", "imports")
 _PEER_ROUNDS = 3  # the goals are about three servers: only they run more often
 _NAMES = (*(load.name for load in LOADS), *_OTHERS)
 
@@ -56,6 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         results.client_growth = resident_growth((50 << 20) if arguments.quick else (1 << 30))
         rounds = min(arguments.rounds, _PEER_ROUNDS)
         results.clients = read_all(2_000 if arguments.quick else 50_000, rounds)
+    if "wires" in wanted:
+        _say("wires")
+        count = 500 if arguments.quick else 20_000
+        results.wires = compare_wires(count, min(arguments.rounds, _PEER_ROUNDS))
     if "imports" in wanted:
         _say("imports")
         results.imports = import_seconds(2 if arguments.quick else 11)

@@ -39,6 +39,7 @@ class Results:
         decoders: By decoder.
         clients: By client.
         client_growth: Bytes by which our client grew over a stream of 1 GiB.
+        wires: By library: seconds for a chunk of a model's stream.
         imports: By module: seconds.
         machine_load: The machine's load average when the run began.
     """
@@ -50,6 +51,7 @@ class Results:
     decoders: dict[str, Decoded | str] = field(default_factory=dict)
     clients: dict[str, Readings | str] = field(default_factory=dict)
     client_growth: int | None = None
+    wires: dict[str, float | str] = field(default_factory=dict)
     imports: dict[str, float] = field(default_factory=dict)
     machine_load: float = 0.0
 
@@ -98,6 +100,16 @@ class Results:
         ours = self.decoders.get(OURS)
         return ours.line / ours.quarter if isinstance(ours, Decoded) else None
 
+    def wire_seconds(self) -> float | None:
+        """Return what a chunk of a model's stream costs us."""
+        ours = self.wires.get(OURS)
+        return ours if isinstance(ours, float) else None
+
+    def wire_ratio(self) -> float | None:
+        """Return that relative to pydantic-ai."""
+        ours, other = self.wire_seconds(), self.wires.get("pydantic-ai")
+        return ours / other if ours is not None and isinstance(other, float) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -139,6 +151,8 @@ def goals(results: Results) -> list[Goal]:
             at_least=True,
         ),
         Goal("client: MiB grown over a long stream", 4.0, _mebibytes(results.client_growth)),
+        Goal("a model's chunk to the UI message stream, us", 8.0, _micro(results.wire_seconds())),
+        Goal("the same, x pydantic-ai", 0.5, results.wire_ratio()),
         Goal("import penstock, x import asyncio", 1.8, results.import_ratio()),
     ]
 
@@ -154,6 +168,7 @@ def as_text(results: Results) -> str:
         _memory(results),
         _decoders(results),
         _clients(results),
+        _wires(results),
         _imports(results),
     ]
     return "\n\n".join(part for part in [*parts, _goals(results), _warning(results)] if part)
@@ -238,6 +253,18 @@ def _clients(results: Results) -> str:
         else:
             lines.append((name, f"{1e3 * found.burst:.1f}", f"{1e3 * found.single:.1f}"))
     return _table(("client", "in 4 KiB chunks ms", "a chunk each ms"), lines) if lines else ""
+
+
+def _wires(results: Results) -> str:
+    lines = [
+        (name, taken if isinstance(taken, str) else f"{1e6 * taken:.2f}")
+        for name, taken in results.wires.items()
+    ]
+    return _table(("a model's chunk to the UI message stream", "CPU us"), lines) if lines else ""
+
+
+def _micro(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e6 * seconds
 
 
 def _imports(results: Results) -> str:

@@ -72,6 +72,8 @@ if TYPE_CHECKING:
         format_ndjson,
         format_sse,
     )
+    from penstock.formats.openai_chunks import OpenAIChunks
+    from penstock.formats.ui_message_stream import UiMessageStream
 
 _EXPORTS = {
     "AlreadyRunning": "penstock.errors",
@@ -99,6 +101,7 @@ _EXPORTS = {
     "Ndjson": "penstock.formats",
     "NdjsonDecoder": "penstock.formats",
     "NotSerializable": "penstock.errors",
+    "OpenAIChunks": "penstock.formats.openai_chunks",
     "Overflow": "penstock.errors",
     "PeerError": "penstock.errors",
     "Problem": "penstock.errors",
@@ -116,6 +119,7 @@ _EXPORTS = {
     "StreamError": "penstock.errors",
     "Text": "penstock.formats",
     "TransportError": "penstock.errors",
+    "UiMessageStream": "penstock.formats.ui_message_stream",
     "UnsupportedItem": "penstock.errors",
     "UsageError": "penstock.errors",
     "access_log": "penstock.app.middleware",
@@ -155,6 +159,7 @@ __all__ = (
     "Ndjson",
     "NdjsonDecoder",
     "NotSerializable",
+    "OpenAIChunks",
     "Overflow",
     "PeerError",
     "Problem",
@@ -172,6 +177,7 @@ __all__ = (
     "StreamError",
     "Text",
     "TransportError",
+    "UiMessageStream",
     "UnsupportedItem",
     "UsageError",
     "__version__",

@@ -367,14 +367,23 @@ class Problem:
         status: HTTP status.
         title: Short summary of the kind of problem.
         detail: What happened this time, or None.
+        cause: The exception it tells of, for ``on_error=``; never written to a wire.
     """
 
-    __slots__ = ("detail", "status", "title")
+    __slots__ = ("cause", "detail", "status", "title")
 
-    def __init__(self, status: int, title: str | None = None, detail: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str | None = None,
+        detail: str | None = None,
+        *,
+        cause: BaseException | None = None,
+    ) -> None:
         self.status = status
         self.title = title if title is not None else _phrase(status)
         self.detail = detail
+        self.cause = cause
 
     def to_dict(self) -> dict[str, object]:
         """Return ``{"errors": [{"status", "title", "detail"}]}``; an absent detail is left out."""

@@ -21,6 +21,8 @@ __all__ = (
     "ASGIApp",
     "HeaderValues",
     "Message",
+    "MessageId",
+    "OnError",
     "Receive",
     "Scope",
     "Send",
@@ -39,6 +41,12 @@ HeaderValues: TypeAlias = Mapping[str, str | Sequence[str] | None]
 
 # Any value to text; bytes must be UTF-8.
 Serializer: TypeAlias = Callable[[Any], str | bytes]
+
+# A message's id, or what makes one for each stream.
+MessageId: TypeAlias = str | Callable[[], str]
+
+# An exception to the text that a reader is shown of it.
+OnError: TypeAlias = Callable[[BaseException], str]
 
 # What a stream can be made of; it is opened inside the stream's own task.
 Source: TypeAlias = Union[

@@ -15,6 +15,7 @@ from bench.memory import IMPORTS
 from bench.reading import READERS
 from bench.report import OURS, RAW, Goal, Results, as_json, as_text
 from bench.servers import CONTENDERS
+from bench.wires import WIRES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,8 @@ def test_a_smoke_run_prints_every_line() -> None:
                 continue
             wanted = [load.name, *contender.label.split()]
             assert any(line.split()[: len(wanted)] == wanted for line in lines), wanted
-    for start in (*(contender.label for contender in CONTENDERS), *DECODERS, *READERS, *IMPORTS):
+    others = (*DECODERS, *READERS, *WIRES, *IMPORTS)
+    for start in (*(contender.label for contender in CONTENDERS), *others):
         assert any(line.startswith(start) for line in lines), start
     assert any(line.startswith("goal") for line in lines)
 
@@ -88,9 +90,12 @@ def test_what_is_not_installed_is_a_line() -> None:
         figures={"burst": {"raw": _figures(1)}},
         absent={"litestar": "litestar: pip install it"},
         decoders={"penstock": Decoded(1.0, 1.0, 4.0), "openai's": "not installed (openai)"},
+        wires={"penstock": 7e-6, "pydantic-ai": "not installed (pydantic_ai)"},
     )
     text = as_text(results)
     assert "Litestar" in text
     assert "not installed (litestar: pip install it)" in text
     assert "not installed (openai)" in text
+    assert "not installed (pydantic_ai)" in text
+    assert results.wire_ratio() is None
     assert as_json(results)["goals"]

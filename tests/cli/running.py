@@ -31,7 +31,9 @@ def run_penstock(*args: str, cwd: Path | None = None) -> subprocess.CompletedPro
 def penstock(*args: str, cwd: Path | None = None) -> Iterator[Server]:
     """Run a command that serves, on a free port; interrupt it at the end, as Ctrl-C does."""
     command = ["env", "-C", str(cwd or Path.cwd()), *_PENSTOCK, *args, "--port", "0"]
-    server = Server("penstock", command, 0, os.environ)
+    # No key: the demo would ask a real model.
+    env = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    server = Server("penstock", command, 0, env)
     try:
         wait_until(
             lambda: _UP.search(server.output()) or server.process.poll() is not None,

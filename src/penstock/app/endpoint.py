@@ -356,7 +356,7 @@ def endpoint(
             of its own), a coroutine or a function. What it yields is streamed in ``format``;
             what it returns may be a Response, an iterable to stream, a mapping (JSON), str,
             bytes or None (204).
-        format: "sse", "ndjson", "text", or a format object.
+        format: "sse", "ndjson", "text", "ui-message-stream", "openai", or a format object.
         methods: HTTP methods answered. EventSource in a browser needs GET.
         name: What the log calls it; by default the handler's name.
         setup: Functions run before the handler, after the guards, in order.

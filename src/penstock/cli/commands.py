@@ -17,7 +17,7 @@ import typer
 from penstock import __version__
 from penstock.cli import lambda_command, server
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
-from penstock.cli.demo.app import create_app
+from penstock.cli.demo.app import create_app, model_of
 from penstock.cli.demo.hosts import local_lambda, with_lambda
 from penstock.cli.demo.journal import Journal
 from penstock.cli.invoke import invoke
@@ -100,7 +100,8 @@ def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         rows["curl"] = f"curl -N '{url}/chat?prompt=hello&format=sse'"
         say_addresses("The demo is up. Ctrl-C stops it.", rows)
 
-    app = with_lambda(create_app(journal), local_lambda(journal, host))
+    app = create_app(journal, model_of(os.environ))
+    app = with_lambda(app, local_lambda(journal, host))
     config = server.make_config(app, access_log=False)
     server.run_server(config, [listening], started)
 

@@ -16,7 +16,7 @@ from penstock.core.format import Format
 from penstock.core.problem import Scrub
 from penstock.errors import InvalidOption
 from penstock.formats import get_format
-from penstock.types import HeaderValues, Serializer
+from penstock.types import HeaderValues, MessageId, OnError, Serializer
 
 __all__ = ("StreamKeywords", "StreamOptions", "check_seconds", "resolve")
 
@@ -37,6 +37,11 @@ class StreamKeywords(TypedDict, total=False):
         error_event: SSE: name of the event that tells of an error.
         name_from: SSE: member of a mapping or model that names its event; None: no name.
         serializer: SSE, NDJSON: makes a value's text, in place of compact JSON.
+        target: UI message stream: oldest major version of the AI SDK among the readers.
+        on_error: UI message stream, OpenAI: makes the text that a reader is shown of an error.
+        message_id: UI message stream, OpenAI: the answer's id, or what makes one for each.
+        model: OpenAI: name of the model.
+        send_reasoning, send_sources, send_usage: UI message stream, OpenAI: what is sent.
     """
 
     # the wire
@@ -48,6 +53,13 @@ class StreamKeywords(TypedDict, total=False):
     error_event: str
     name_from: str | None
     serializer: Serializer | None
+    target: int
+    on_error: OnError | None
+    message_id: MessageId | None
+    model: str
+    send_reasoning: bool
+    send_sources: bool
+    send_usage: bool
     # the flow
     keep_alive: float | None
     commit: Literal["first", "start"] | float
@@ -61,7 +73,10 @@ class StreamKeywords(TypedDict, total=False):
     clock: Clock | None
 
 
-_WIRE = ("retry", "done", "error_event", "name_from", "serializer")
+_WIRE = (
+    *("retry", "done", "error_event", "name_from", "serializer"),
+    *("target", "on_error", "message_id", "model", "send_reasoning", "send_sources", "send_usage"),
+)
 _HEAD = ("content_type", "status", "headers")
 
 

@@ -39,7 +39,9 @@ def problem_of(error: BaseException, scrub: Scrub | None = None) -> Problem:
         problem = Problem(error.status, error.title, detail)
     else:
         problem = Problem(500, detail=_HIDDEN)
-    return problem if scrub is None else _scrubbed(error, problem, scrub)
+    problem = problem if scrub is None else _scrubbed(error, problem, scrub)
+    problem.cause = error
+    return problem
 
 
 def _scrubbed(error: BaseException, problem: Problem, scrub: Scrub) -> Problem:

@@ -1,7 +1,7 @@
 """Wire formats: values to bytes and back, pure.
 
-Lives here: server-sent events, NDJSON and plain text, each a small frozen object that makes the
-encoder of one stream, and the decoders.
+Lives here: server-sent events, NDJSON, plain text, each a small frozen object that makes the
+encoder of one stream, and the decoders; what chat front ends read is loaded when it is named.
 Stays out: transports, time, frameworks.
 """
 

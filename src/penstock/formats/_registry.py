@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, Union, overload
 
 from penstock.errors import InvalidOption
 from penstock.formats.ndjson import Ndjson
 from penstock.formats.sse import Sse
 from penstock.formats.text import Text
 
+if TYPE_CHECKING:
+    from penstock.formats.openai_chunks import OpenAIChunks
+    from penstock.formats.ui_message_stream import UiMessageStream
+
 __all__ = ("UNSET", "NamedFormat", "Unset", "get_format")
 
-NamedFormat: TypeAlias = Sse | Ndjson | Text
+NamedFormat: TypeAlias = Union[Sse, Ndjson, Text, "UiMessageStream", "OpenAIChunks"]
 
 
 class _MakesEncoders(Protocol):
@@ -39,12 +43,27 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 
+
+def _ui_message_stream() -> NamedFormat:
+    from penstock.formats.ui_message_stream import UiMessageStream  # every cold start pays for it
+
+    return UiMessageStream()
+
+
+def _openai() -> NamedFormat:
+    from penstock.formats.openai_chunks import OpenAIChunks
+
+    return OpenAIChunks()
+
+
 _FORMATS: dict[str, Callable[[], NamedFormat]] = {
     "sse": Sse,
     "ndjson": Ndjson,
     "jsonl": Ndjson,
     "nljson": Ndjson,
     "text": Text,
+    "ui-message-stream": _ui_message_stream,
+    "openai": _openai,
 }
 
 

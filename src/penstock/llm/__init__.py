@@ -9,14 +9,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.llm.chat import chat_endpoint
     from penstock.llm.provider import Llm
+    from penstock.llm.requests import ChatRequest, parse_chat_request
     from penstock.llm.tools import tool_schema
     from penstock.providers.reading import chunks
 
-__all__ = ("Llm", "chunks", "tool_schema")
+__all__ = (
+    "ChatRequest",
+    "Llm",
+    "chat_endpoint",
+    "chunks",
+    "parse_chat_request",
+    "tool_schema",
+)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "chat_endpoint":
+        from penstock.llm.chat import chat_endpoint
+
+        return chat_endpoint
+    if name in ("ChatRequest", "parse_chat_request"):
+        from penstock.llm import requests
+
+        return getattr(requests, name)
     if name == "Llm":
         from penstock.llm.provider import Llm
 

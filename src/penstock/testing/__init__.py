@@ -16,6 +16,7 @@ from penstock.testing.fake_clock import FakeClock, FakeTimer
 from penstock.testing.lambdas import LambdaContext, open_lambda
 from penstock.testing.opening import open_stream
 from penstock.testing.stream import Decoder, OpenStream
+from penstock.testing.ui_message_stream import check_ui_message_stream
 
 __all__ = (
     "Decoder",
@@ -23,6 +24,7 @@ __all__ = (
     "FakeTimer",
     "LambdaContext",
     "OpenStream",
+    "check_ui_message_stream",
     "open_lambda",
     "open_stream",
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
-from penstock.cli.demo.app import create_app
+from penstock.cli.demo.app import create_app, model_of
 from penstock.cli.demo.journal import Journal, Line
 from penstock.cli.demo.script import answer_to, steps
+from penstock.llm import Llm
 from penstock.testing import FakeClock, open_stream
 from penstock.types import ASGIApp
 
@@ -137,3 +139,56 @@ async def test_the_page_is_one_file(app: ASGIApp) -> None:
     # Nothing is fetched from elsewhere; the icon's namespace is a name, not an address.
     assert set(re.findall(r"https?://[^'\"\s]+", page)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<(?:script|img|iframe)[^>]+src=|@import|innerHTML|eval\(", page)
+
+
+class Provider:
+    """Stands for OpenAI's client."""
+
+    def __init__(self) -> None:
+        self.chat = self.completions = self
+        self.asked: list[Any] = []
+
+    async def create(self, **asked: Any) -> Any:
+        self.asked.append(asked)
+        return self._answer()
+
+    async def _answer(self) -> AsyncGenerator[str]:
+        yield "a real "
+        yield "answer"
+
+
+async def test_a_real_model_answers_all_that_is_not_staged(told: list[Line]) -> None:
+    provider = Provider()
+    app = create_app(Journal(echo=told.append), Llm("openai", "big <1>", client=provider))
+    async with open_stream(app, "/") as stream:
+        page = (await stream.read()).decode()
+    assert "The model is big &lt;1&gt;." in page
+    assert "The model is scripted" not in page
+    async with open_stream(app, "/chat", params={"prompt": "hello"}) as stream:
+        await stream.read()
+        assert spoken("sse", stream.events) == "a real answer"
+    async with open_stream(app, "/chat", params={"prompt": "please refuse"}) as stream:
+        assert stream.status == 429
+    assert len(provider.asked) == 1
+    assert [line.kind for line in told][:3] == ["start", "first", "clean"]
+
+
+def test_the_key_chooses_the_model() -> None:
+    # Without a key, everything is scripted.
+    assert model_of({}) is None
+    chosen = model_of({"OPENAI_API_KEY": "k", "PENSTOCK_DEMO_MODEL": "big"})
+    assert chosen is not None
+    assert (chosen.provider, chosen.model) == ("openai", "big")
+
+
+async def test_reasoning_tools_and_sources_are_chunks(app: ASGIApp) -> None:
+    clock = FakeClock()
+    params = {"prompt": "use your tools", "format": "ndjson"}
+    async with open_stream(app, "/chat", params=params, clock=clock, wait=False) as stream:
+        await clock.advance(60)
+        await stream.read()
+        kinds = list(dict.fromkeys(event["type"] for event in stream.events if event))
+    assert kinds == [
+        *("reasoning", "tool_call_start", "tool_call_delta", "tool_call", "tool_result"),
+        *("text", "source", "done"),
+    ]

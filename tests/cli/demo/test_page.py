@@ -123,6 +123,16 @@ def test_a_refusal_comes_with_its_status(page: Any) -> None:
     assert page.locator("#state").inner_text() == "broke off"
 
 
+def test_reasoning_tools_and_sources_are_shown(page: Any) -> None:
+    page.get_by_role("button", name="Tools").click()
+    assert "The lake stands at 41.7 meters." in answered(page)
+    assert "I could measure the lake" in page.locator(".thought").inner_text()
+    tool = page.locator(".tool").inner_text()
+    assert tool == 'measure {"what":"water level"} → {"meters":41.7}'
+    link = page.locator(".sources a")
+    assert link.inner_text() == "Penstock, in Wikipedia"
+
+
 def test_silence_shows_keep_alives(page: Any) -> None:
     # F3
     page.get_by_role("button", name="Go quiet").click()

@@ -8,38 +8,57 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from html import escape
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qs
 
 from penstock import Context, Ending, Endpoint, Event, HttpError, Response, endpoint
-from penstock.chunk import Chunk, Done, Text
+from penstock.chunk import Chunk, Done
 from penstock.cli.demo.journal import Journal, Run
 from penstock.cli.demo.room import Room
 from penstock.cli.demo.script import Answer, answer_to, steps
 from penstock.cli.web import load_page, page_endpoint
 from penstock.clock import current_clock
+from penstock.llm import Llm
 from penstock.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ("create_app",)
+__all__ = ("create_app", "model_of")
 
 # Short, so that a person who watches gets to see some.
 _KEEP_ALIVE = 2.0
 _MAX_PROMPT = 2_000
 
+# Whose key is looked for, in this order: the provider, and its SDK.
+_KEYS = {
+    "ANTHROPIC_API_KEY": ("anthropic", "anthropic"),
+    "OPENAI_API_KEY": ("openai", "openai"),
+}
 
-def create_app(journal: Journal | None = None) -> ASGIApp:
+# What shows the pipe, not the model: no model fails, or falls silent, when it is asked to.
+_STAGED = ("quiet", "flood", "refusal", "break", "tools")
+
+# Of the page, as long as it is true.
+_SCRIPTED = b"The model is scripted and lives on this machine."
+
+
+def create_app(journal: Journal | None = None, llm: Llm | None = None) -> ASGIApp:
     """Return the demo.
 
     Args:
         journal: Where its streams are told of.
+        llm: A real model, which answers all that is not staged; None: everything is.
     """
     journal = journal if journal is not None else Journal()
-    chats = _chats(journal)
+    chats = _chats(journal, llm)
     room = Room()
-    # Served by the local Lambda, a chat's stream comes from another port of the same machine.
-    page = page_endpoint(load_page("demo/page.html"), connects_to="'self' http://*:*")
+    page = load_page("demo/page.html")
+    if llm is not None:
+        page = page.replace(_SCRIPTED, f"The model is {escape(llm.model)}.".encode())
     routes = {
-        "/": page,
+        # Served by the local Lambda, a chat's stream comes from another port of the same machine.
+        "/": page_endpoint(page, connects_to="'self' http://*:*"),
         "/log": _log(journal),
         "/room": page_endpoint(load_page("demo/room.html")),
         "/room/events": room.events,
@@ -58,11 +77,23 @@ def create_app(journal: Journal | None = None) -> ASGIApp:
     return demo
 
 
-def _chats(journal: Journal) -> dict[str, Endpoint]:
+def model_of(environment: Mapping[str, str]) -> Llm | None:
+    """Return the model that a key in ``environment`` is for, where its SDK is installed."""
+    for variable, (provider, sdk) in _KEYS.items():
+        if environment.get(variable) and find_spec(sdk) is not None:
+            return Llm(provider, environment.get("PENSTOCK_DEMO_MODEL") or None)
+    return None
+
+
+def _chats(journal: Journal, llm: Llm | None) -> dict[str, Endpoint]:
     """Return one generator as three endpoints, which differ by their format alone."""
 
     async def chat(ctx: Context) -> AsyncGenerator[Chunk, None]:
         answer = answer_to(ctx.query["prompt"])
+        if llm is not None and answer.name not in _STAGED:
+            async for chunk in _ask(llm, ctx.query["prompt"], ctx.state["run"]):
+                yield chunk
+            return
         if answer.refuses is not None:
             raise answer.refuses()
         async for chunk in _speak(answer, ctx.state["run"]):
@@ -87,6 +118,22 @@ def _chats(journal: Journal) -> dict[str, Endpoint]:
     }
 
 
+async def _ask(llm: Llm, prompt: str, run: Run) -> AsyncGenerator[Chunk, None]:
+    count = 0
+    try:
+        async with aclosing(llm.stream(prompt)) as chunks:
+            async for chunk in chunks:
+                count += 1
+                if count == 1:
+                    run.say("first", f"first chunk of {llm.model}")
+                yield chunk
+    except (asyncio.CancelledError, GeneratorExit):
+        run.say("stop", f"{llm.model} told to stop after {count} chunks")
+        raise
+    finally:
+        run.say("clean", "the provider's connection is closed")
+
+
 async def _speak(answer: Answer, run: Run) -> AsyncGenerator[Chunk, None]:
     tokens = 0
     try:
@@ -96,7 +143,7 @@ async def _speak(answer: Answer, run: Run) -> AsyncGenerator[Chunk, None]:
             tokens += 1
             if tokens == 1:
                 run.say("first", "first token")
-            yield Text(step.text)
+            yield step.chunk
         if answer.breaks is not None:
             run.say("error", f"producer raises after {tokens} tokens")
             raise answer.breaks()

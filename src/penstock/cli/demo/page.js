@@ -5,6 +5,7 @@ const SUGGESTIONS = [
   ["What is this?", "What is this?"],
   ["Code", "Show me some code"],
   ["Long story", "Tell me the long story of your name"],
+  ["Tools", "Use your tools, and name your sources"],
   ["Go quiet", "Think quietly for a while first"],
   ["Flood", "Flood me with everything at once"],
   ["Fail midway", "Fail midway, please"],
@@ -32,7 +33,11 @@ class Stream {
     this.wireDecoder = new TextDecoder();
     this.body = element("div", { className: "body" });
     this.foot = element("footer");
-    this.element = element("article", { className: "answer" }, this.body, this.foot);
+    this.beside = element("div", { className: "beside" }); // what is no text: reasoning, tools
+    this.sources = element("ul", { className: "sources" });
+    this.tools = new Map();
+    this.thought = null;
+    this.element = element("article", { className: "answer" }, this.beside, this.body, this.sources, this.foot);
     this.element.setAttribute("aria-busy", "true");
   }
 
@@ -97,8 +102,36 @@ class Stream {
 
   chunk(type, value) {
     if (type === "text") this.text += value.content;
+    else if (type === "reasoning") this.think(value.content);
+    else if (type.startsWith("tool_")) this.tool(type, value);
+    else if (type === "source") this.source(value);
     else if (type === "done") this.finished = true;
     else if (type === "error") this.fail(value.errors[0], "The stream broke off");
+  }
+
+  think(content) {
+    this.thought ??= this.beside.appendChild(element("p", { className: "thought" }));
+    this.thought.append(content);
+  }
+
+  tool(type, { id, name, arguments: piece, result, error }) {
+    let tool = this.tools.get(id);
+    if (!tool) {
+      tool = { given: element("span"), got: element("span", { className: "got" }) };
+      this.tools.set(id, tool);
+      const title = element("strong", { textContent: name });
+      this.beside.append(element("p", { className: "tool" }, title, " ", tool.given, tool.got));
+    }
+    if (type === "tool_call_delta") tool.given.append(piece);
+    else if (type === "tool_call") tool.given.textContent = piece;
+    else if (type === "tool_result") tool.got.textContent = ` → ${error ?? JSON.stringify(result ?? null)}`;
+  }
+
+  source({ url, title, document }) {
+    const safe = /^https?:/.test(url ?? "");
+    const shown = title ?? url ?? document ?? "";
+    const link = safe ? element("a", { href: url, textContent: shown, rel: "noreferrer", target: "_blank" }) : shown;
+    this.sources.append(element("li", {}, link));
   }
 
   fail({ status, title, detail }, where) {

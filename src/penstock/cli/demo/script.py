@@ -10,6 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from penstock.chunk import (
+    Chunk,
+    Reasoning,
+    Source,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallStart,
+    ToolResult,
+)
 from penstock.errors import HttpError
 
 __all__ = ("Answer", "Step", "answer_to", "steps")
@@ -29,14 +39,15 @@ class Answer:
 
     Attributes:
         name: What the log calls it.
-        parts: Text to speak, or seconds to be silent.
+        parts: Text to speak, chunks to say as they are, reasoning in tokens, too; or seconds to
+            be silent.
         pace: Factor on every pause of speech; 0 says all at once.
         refuses: Makes what is raised before the first token.
         breaks: Makes what is raised after the last one.
     """
 
     name: str
-    parts: tuple[str | float, ...] = ()
+    parts: tuple[str | float | Chunk, ...] = ()
     pace: float = 1.0
     refuses: Callable[[], HttpError] | None = None
     breaks: Callable[[], HttpError] | None = None
@@ -44,10 +55,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One token, and the seconds to wait before it."""
+    """One token, or another chunk, and the seconds to wait before it."""
 
     delay: float
-    text: str
+    chunk: Chunk
+
+    @property
+    def text(self) -> str:
+        """The token; "" of what is no text."""
+        return self.chunk.content if isinstance(self.chunk, Text) else ""
 
 
 HELLO = Answer(
@@ -130,6 +146,30 @@ QUIET = Answer(
     ),
 )
 
+_TOOL = ToolCall("call-1", "measure", '{"what":"water level"}', {"what": "water level"})
+TOOLS = Answer(
+    "tools",
+    (
+        Reasoning(
+            "They want to see what a model does beside talking. I could measure the lake, and say "
+            "where I read about it."
+        ),
+        ToolCallStart(_TOOL.id, _TOOL.name),
+        0.2,
+        ToolCallDelta(_TOOL.id, '{"what":'),
+        0.2,
+        ToolCallDelta(_TOOL.id, '"water level"}'),
+        _TOOL,
+        0.8,
+        ToolResult(_TOOL.id, _TOOL.name, {"meters": 41.7}),
+        "The lake stands at 41.7 meters. ",
+        Source("https://en.wikipedia.org/wiki/Penstock", title="Penstock, in Wikipedia"),
+        "I thought about it first, called a tool, and read its result; each of these came through "
+        "the pipe as a chunk of its own.\n\n"
+        'With `format="ui-message-stream"` the same generator is what `useChat` reads.',
+    ),
+)
+
 FLOOD = Answer(
     "flood",
     (
@@ -176,6 +216,7 @@ ECHO = Answer(
 _KEYWORDS = (
     (r"refus\w*|reject\w*|before (the|your) first|fail first|fail early", REFUSAL),
     (r"fail\w*|errors?|crash\w*|break\w*|midway|mid-?stream", BREAK),
+    (r"tools?|reason\w*|sources?|weather|measure", TOOLS),
     (r"flood\w*|fast\w*|everything at once|quick\w*", FLOOD),
     (r"quiet\w*|silen\w*|pauses?|think\w*|wait\w*|keep-?alives?|slow\w*", QUIET),
     (r"code|program\w*|python|example|snippet", CODE),
@@ -200,11 +241,17 @@ def steps(answer: Answer) -> Iterator[Step]:
     delay = _THINKING
     count = 0
     for part in answer.parts:
-        if not isinstance(part, str):
+        if isinstance(part, (float, int)):
             delay += part
             continue
-        for token in _TOKEN.findall(part):
-            yield Step(delay, token)
+        kind = Reasoning if isinstance(part, Reasoning) else Text
+        text = part.content if isinstance(part, Reasoning) else part
+        if isinstance(text, Chunk):
+            yield Step(delay, text)
+            delay = 0.0
+            continue
+        for token in _TOKEN.findall(text):
+            yield Step(delay, kind(token))
             delay = _pause_after(token, count) * answer.pace
             count += 1
 
