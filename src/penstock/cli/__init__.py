@@ -1,4 +1,4 @@
-"""The command line: ``penstock demo``, ``penstock serve``.
+"""The command line: ``penstock demo``, ``serve``, ``bundle``.
 
 Lives here: what ``pip install "penstock[cli]"`` is for. Nothing imports it.
 """
