@@ -1,4 +1,4 @@
-"""The command line: ``penstock demo``, ``serve``, ``tail``, ``invoke``.
+"""The command line: ``penstock demo``, ``serve``, ``lambda``, ``tail``, ``invoke``, ``bundle``.
 
 Lives here: what ``pip install "penstock[cli]"`` is for. Nothing imports it.
 """

@@ -16,6 +16,7 @@ import typer
 
 from penstock import __version__
 from penstock.cli import lambda_command, server
+from penstock.cli.bundle import bundle_command
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
 from penstock.cli.demo.app import create_app, model_of
 from penstock.cli.demo.hosts import local_lambda, with_lambda
@@ -134,6 +135,15 @@ def serve(
         server.run_reloading(partial(_serve_anew, app, watch), listening, os.getcwd())
     else:
         _serve(app, watch, sockets=[listening])
+
+
+cli.command(
+    "bundle",
+    epilog=_examples(
+        "penstock bundle app --out function.zip",
+        "penstock bundle . --python 3.14 --arch x86_64",
+    ),
+)(bundle_command)
 
 
 def _serve_anew(target: str, watch: str | None, *, sockets: list[socket.socket]) -> None:
