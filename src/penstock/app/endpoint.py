@@ -38,7 +38,7 @@ from penstock.core.options import StreamKeywords
 from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
 from penstock.core.request import MAX_BODY, Request, is_over
-from penstock.core.response import Response, Streaming, problem_response, stream_head
+from penstock.core.response import RenderError, Response, Streaming, problem_response, stream_head
 from penstock.errors import HttpError, InvalidOption
 from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
@@ -134,6 +134,7 @@ class Endpoint(_Chain):
         for middleware in reversed(plan.middleware):
             self._call = partial(_call_middleware, middleware, self._call)
         self._allow = _allow(plan.routes)
+        self._on_error: RenderError = self._render  # made once: every stream keeps it
 
     @property
     def name(self) -> str | None:
@@ -161,7 +162,7 @@ class Endpoint(_Chain):
         response = await self._first_response(ctx)
         response.request = ctx
         if not plan.options.throw:
-            response.render_error = self._render
+            response.render_error = self._on_error
         sink = AsgiSink(inbox, send)
         ending = await response.send(sink, head_only=ctx.method == "HEAD")
         await sink.conclude(ending)
