@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
+import weakref
 from collections.abc import AsyncIterator
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -571,6 +573,42 @@ def test_cleanup_that_never_ends_is_logged_and_left(caplog: pytest.LogCaptureFix
 
     run(main)
     assert "did not finish within 0.01 s" in caplog.text
+
+
+@pytest.mark.parametrize("is_generator", [True, False])
+def test_an_idle_stream_holds_neither_its_last_item_nor_its_bytes(is_generator: bool) -> None:
+    # F1: a big event to many readers would stay as often as there are readers
+    class Text(str):
+        """An item that can be watched."""
+
+    made: list[weakref.ref[Text]] = []
+
+    async def generator() -> AsyncIterator[Text]:
+        for word in ("one", "two"):
+            item = Text(word)
+            made.append(weakref.ref(item))
+            yield item
+            del item
+        await asyncio.Event().wait()
+
+    class Iterable:
+        def __aiter__(self) -> AsyncIterator[Text]:
+            return self._words.__aiter__()
+
+        _words = generator()
+
+    async def main() -> None:
+        sink = ListSink()
+        source = generator if is_generator else Iterable()
+        task = asyncio.create_task(run_pump(make_pump(sink), read(source)))
+        await until(lambda: sink.body == b"onetwo")
+        await until(lambda: not any(item() for item in made), "the items were let go")
+        # The list's, and the argument's.
+        await until(lambda: sys.getrefcount(sink.writes[-1]) <= 2, "the bytes were let go")
+        sink.leave()
+        assert await task is Ending.DISCONNECTED
+
+    run(main)
 
 
 def test_an_error_in_cleanup_is_logged_and_alters_nothing(caplog: pytest.LogCaptureFixture) -> None:

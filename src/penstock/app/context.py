@@ -56,7 +56,7 @@ class Context(Request):
         self.head = Head()
         self._name = name
         self._plan_format = format
-        self._defaults: Any = defaults or {}
+        self._defaults: Any = {} if defaults is None else defaults
         self._response: Streaming | None = None
         self._session: Session[Any] | None = None  # the last that was made
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from penstock.app.around import allowed_methods, as_function, call_middleware, serve_other
 from penstock.app.context import Context
@@ -33,7 +33,6 @@ from penstock.app.plan import (
 )
 from penstock.app.producing import producer_of
 from penstock.asgi import AsgiSink
-from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
@@ -41,15 +40,18 @@ from penstock.core.options import StreamKeywords
 from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
 from penstock.core.request import MAX_BODY, Request, is_over
-from penstock.core.response import Response, Streaming, problem_response, stream_head
+from penstock.core.response import RenderError, Response, Streaming, problem_response, stream_head
 from penstock.core.session import Session
 from penstock.errors import HttpError, InvalidOption
 from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
 
+if TYPE_CHECKING:
+    from penstock.aws.app_handler import AsgiHandler, InvokeMode
+
 __all__ = ("Endpoint", "EndpointBuilder", "endpoint")
 
-H = TypeVar("H", bound=AsgiHandler)
+H = TypeVar("H", bound="AsgiHandler")
 
 
 class _Chain:
@@ -140,6 +142,7 @@ class Endpoint(_Chain):
         for middleware in reversed(plan.middleware):
             self._call = partial(call_middleware, middleware, self._call)
         self._allow = allowed_methods(plan.routes)
+        self._on_error: RenderError = self._render  # made once: every stream keeps it
 
     @property
     def name(self) -> str | None:
@@ -167,7 +170,7 @@ class Endpoint(_Chain):
         response = await self._first_response(ctx)
         response.request = ctx
         if not self._raises(ctx):
-            response.render_error = self._render
+            response.render_error = self._on_error
         if "penstock.lambda" in scope and isinstance(response, Streaming):
             response.raise_cuts()  # into trailers
         sink = AsgiSink(inbox, send)
@@ -182,6 +185,8 @@ class Endpoint(_Chain):
     @cached_property
     def aws_lambda(self) -> AsgiHandler:
         """The endpoint as a Lambda handler that streams, its wrapping included."""
+        from penstock.aws.app_handler import AsgiHandler  # what a server never needs
+
         return self.lambda_handler(AsgiHandler)
 
     def lambda_handler(
@@ -189,18 +194,20 @@ class Endpoint(_Chain):
         kind: type[H],
         *,
         invoke_mode: InvokeMode | None = None,
-        deadline_margin: float = MARGIN,
+        deadline_margin: float | None = None,
     ) -> H:
         """Return the endpoint as a Lambda handler of ``kind``; see ``penstock.aws.asgi_handler``.
 
         A direct invoke's event is the body of a POST, or of the first method there is, and
         ``ctx.event``.
         """
+        from penstock.aws.app_handler import MARGIN
+
         routes = self._plan.routes
         return kind(
             self,
             invoke_mode=invoke_mode,
-            deadline_margin=deadline_margin,
+            deadline_margin=MARGIN if deadline_margin is None else deadline_margin,
             lifespan="auto" if self._plan.wraps else "off",
             direct_method="POST" if "POST" in routes else next(iter(routes)),
             throw=self._plan.options.throw,

@@ -6,12 +6,10 @@ Lives here: the class users construct, and its ways out. Stays out: what a strea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn, Unpack
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from penstock.app.producing import producer_of
 from penstock.asgi import respond
-from penstock.aws.piping import LambdaSink
-from penstock.aws.response_stream import ResponseStream
 from penstock.core.ending import Ending
 from penstock.core.format import Format
 from penstock.core.memory import MemorySink
@@ -20,6 +18,9 @@ from penstock.core.response import Streaming, stream_head
 from penstock.errors import StreamError
 from penstock.types import Receive, Scope, Send, Source
 from penstock.wsgi import Environ, StartResponse, WsgiApp
+
+if TYPE_CHECKING:
+    from penstock.aws.response_stream import ResponseStream
 
 __all__ = ("Stream",)
 
@@ -78,6 +79,8 @@ class Stream(Streaming):
             Exception: What the source raised before its first item.
             TransportError: It broke off later, on a wire that has no error event.
         """
+        from penstock.aws.piping import LambdaSink  # what a server never needs
+
         return await self.send(LambdaSink(response_stream))
 
     async def to_bytes(self) -> bytes:

@@ -137,7 +137,9 @@ class Reading:
         # What most sources are, without the exit stack: thousands of them may be idle.
         try:
             async for item in source:
-                if feed.put(item):
+                owes_turn = feed.put(item)
+                del item  # or an idle stream holds its last item until the next
+                if owes_turn:
                     await feed.outbox.turn()
         finally:
             if source.ag_frame is not None:
@@ -146,7 +148,9 @@ class Reading:
     async def _produce_any(self, source: Any, feed: Feed) -> None:
         async with AsyncExitStack() as stack:
             async for item in await _attached(await open_source(source, stack), feed):
-                if feed.put(item):
+                owes_turn = feed.put(item)
+                del item
+                if owes_turn:
                     await feed.outbox.turn()
 
     async def discard(self) -> None:

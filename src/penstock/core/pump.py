@@ -261,6 +261,7 @@ class Pump:
                     outbox.size -= len(data)
                     if outbox.room:
                         outbox.make_room()
+                data = b""  # or an idle stream holds what it wrote last
                 if ended:
                     self._written = True  # now: hosts report a departure as soon as all is sent
                     return

@@ -2,8 +2,8 @@
 
 Lives here: when. Stays out: what is then done, which is the pump's.
 
-A keep-alive costs a busy stream one timer per idle time, not one per event: it is re-armed when
-it fires, for the time that the last write then leaves.
+A keep-alive costs a busy stream one alarm per idle time, not one per event: it is set anew when
+it rings, for the time that the last write then leaves.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from penstock.clock import Clock, Timer
+from penstock.core.alarms import Alarm, set_alarm
 from penstock.core.ending import Ending
 from penstock.core.options import StreamOptions
 from penstock.core.shutdown import GRACE
@@ -56,7 +57,7 @@ class Timers:
 
     def __init__(self, stream: Timed, options: StreamOptions, clock: Clock) -> None:
         self._stream, self._options, self._clock = stream, options, clock
-        self._keep_alive: Timer | None = None
+        self._keep_alive: Alarm | None = None
         self._idle: Timer | None = None
         self._others: list[Timer] | None = None  # each armed once; most streams have none
 
@@ -64,7 +65,7 @@ class Timers:
         """Start them."""
         options = self._options
         if options.keep_alive is not None:
-            self._keep_alive = self._clock.call_at(now + options.keep_alive, self._on_keep_alive)
+            self._keep_alive = set_alarm(self._clock, now + options.keep_alive, self)
         if options.idle_timeout is not None:
             self._idle = self._clock.call_at(now + options.idle_timeout, self._on_idle)
         if options.timeout is not None:
@@ -93,7 +94,8 @@ class Timers:
             self._others = []
         self._others.append(self._clock.call_at(when, callback, *args))
 
-    def _on_keep_alive(self) -> None:
+    def wake(self) -> None:
+        """A keep-alive may be due (``Sleeper``)."""
         interval = self._options.keep_alive
         assert interval is not None
         now = self._clock.now()
@@ -101,7 +103,7 @@ class Timers:
         if now >= due:
             self._stream.keep_alive()
             due = now + interval
-        self._keep_alive = self._clock.call_at(due, self._on_keep_alive)
+        self._keep_alive = set_alarm(self._clock, due, self)
 
     def _on_idle(self) -> None:
         limit = self._options.idle_timeout
