@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from penstock.bundling import bundle
 from penstock.errors import ConfigurationError, InvalidOption
 from tests.cli.running import run_penstock
+
+SRC = Path(__file__).resolve().parents[1] / "src" / "penstock"
 
 MAIN = """
 from penstock import Context, endpoint
@@ -50,11 +53,52 @@ def test_your_code_and_what_a_function_needs_of_penstock(entry: Path, tmp_path: 
     assert "penstock/core/pump.py" in names
     assert "penstock/py.typed" in names
     rooms = {name.split("/")[1] for name in names if name.startswith("penstock/")}
-    assert not rooms & {"cli", "cdk", "testing", "bundling.py"}
+    assert not rooms & {"cli", "cdk", "testing", "bundling.py", "llm", "client"}
     assert (modes["run.sh"], modes["main.py"]) == (0o755, 0o644)
     assert made.files == len(names)
     assert made.size == made.path.stat().st_size < 200_000
     assert made.unpacked == sum(info.file_size for info in ZipFile(made.path).infolist())
+
+
+NAMED = {
+    "from penstock.llm import Llm": "llm/__init__.py",
+    "from penstock import llm": "llm/__init__.py",
+    "import penstock.client as reading": "client/__init__.py",
+    "from penstock.logs import RedisLog": "logs/redis.py",
+    "import penstock.logs\nlog = penstock.logs.SqliteLog('x')": "logs/_sqlite_rows.py",
+}
+
+
+@pytest.mark.parametrize("line", NAMED)
+def test_what_is_named_is_there(entry: Path, tmp_path: Path, line: str) -> None:
+    without = ZipFile(bundle(entry, tmp_path / "without.zip").path).namelist()
+    (entry / "other.py").write_text(line)
+    names = ZipFile(bundle(entry, tmp_path / "with.zip").path).namelist()
+    assert f"penstock/{NAMED[line]}" in names
+    assert f"penstock/{NAMED[line]}" not in without
+
+
+def test_every_statement_keeps_its_line(entry: Path, tmp_path: Path) -> None:
+    # What tracebacks show is what the source says.
+    with ZipFile(bundle(entry, tmp_path / "function.zip").path) as archive:
+        for name in ("penstock/core/pump.py", "penstock/errors.py", "penstock/formats/sse.py"):
+            lean = archive.read(name).decode()
+            source = (SRC.parent / name).read_text()
+            assert statements(lean) == statements(source)
+            assert '"""' not in lean
+            assert len(lean) < 0.8 * len(source)
+
+
+def statements(source: str) -> list[tuple[int, str]]:
+    """Return the line and the meaning of every statement that is no docstring."""
+    return [
+        (node.lineno, ast.unparse(node))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.stmt)
+        and not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        and not hasattr(node, "body")
+    ]
 
 
 def test_the_same_bytes_whenever_it_is_made(entry: Path, tmp_path: Path) -> None:

@@ -8,9 +8,13 @@ Source: Lambda, "Working with .zip file archives for Python Lambda functions".
 
 from __future__ import annotations
 
+import ast
+import io
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +38,17 @@ _MANYLINUX = ((2, 17), (2, 24), (2, 26), (2, 27), (2, 28), (2, 31), (2, 34))
 _MAX_UNPACKED = 250 * 1024 * 1024
 
 # Rooms that a function never enters.
-_NOT_SHIPPED = ("aws/emulator", "cdk", "cli", "testing", "bundling.py")
+_NOT_SHIPPED = ("aws/emulator/", "cdk/", "cli/", "testing/", "bundling.py")
+
+# Rooms that it enters by their names only: without one in all that is shipped, they stay behind.
+_BY_NAME = {
+    "llm/": rb"penstock\s*\.\s*llm|from\s+penstock\s+import[^)\n]*\bllm\b",
+    "client/": rb"penstock\s*\.\s*client|from\s+penstock\s+import[^)\n]*\bclient\b",
+    "logs/redis.py": rb"RedisLog",
+    "logs/_redis": rb"RedisLog",
+    "logs/sqlite.py": rb"SqliteLog",
+    "logs/_sqlite": rb"SqliteLog",
+}
 
 # Made on the way, or of this machine; and pip's notes, which say when and from where.
 _LEFT_OUT = frozenset(
@@ -97,13 +111,26 @@ def bundle(
         if wanted.is_file():
             _install(wanted, Path(wheels), python_version, architecture)
         # In this order: your own files win over packages, and penstock is always this one.
-        files = _files(Path(wheels)) | _files(entry, skip=out) | _own_files()
+        files = _files(Path(wheels)) | _files(entry, skip=out)
         unpacked = sum(path.stat().st_size for path in files.values())
         if unpacked > _MAX_UNPACKED:
             raise ConfigurationError(_too_large(files, unpacked))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _write(out, files)
-    return Bundle(out, out.stat().st_size, unpacked, len(files))
+        contents = {name: _Content.of(path) for name, path in files.items()}
+    contents |= _own_contents(_unnamed(contents))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write(out, contents)
+    unpacked = sum(len(content.data) for content in contents.values())
+    return Bundle(out, out.stat().st_size, unpacked, len(contents))
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    data: bytes
+    is_executable: bool = False
+
+    @classmethod
+    def of(cls, path: Path) -> _Content:
+        return cls(path.read_bytes(), bool(path.stat().st_mode & 0o100))
 
 
 def _check(entry: Path, python_version: str, architecture: str) -> None:
@@ -136,14 +163,54 @@ def _install(
         )
 
 
-def _own_files() -> dict[str, Path]:
-    """Penstock's, as far as a function runs them."""
-    root = Path(__file__).parent
+def _unnamed(contents: Mapping[str, _Content]) -> tuple[str, ...]:
+    """Return the rooms of ours that no module of the bundle names."""
+    modules = [content.data for name, content in contents.items() if name.endswith(".py")]
+    return tuple(
+        room
+        for room, name in _BY_NAME.items()
+        if not any(re.search(name, each) for each in modules)
+    )
+
+
+def _own_contents(unnamed: tuple[str, ...]) -> dict[str, _Content]:
+    """Return penstock's files, as far as the function runs them."""
     return {
-        f"penstock/{name}": path
-        for name, path in _files(root).items()
-        if not name.startswith(_NOT_SHIPPED)
+        f"penstock/{name}": _Content(
+            _lean(path.read_text()).encode() if path.suffix == ".py" else path.read_bytes()
+        )
+        for name, path in _files(Path(__file__).parent).items()
+        if not name.startswith((*_NOT_SHIPPED, *unnamed))
     }
+
+
+def _lean(source: str) -> str:
+    """Return a module without its docstrings and comments, every statement on its old line.
+
+    They are a third of what would be stored, and read at every cold start: Lambda cannot keep
+    bytecode. Tracebacks still point to the lines of the source.
+    """
+    lines = source.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            _blank_docstring(node, lines)
+    return "\n".join(lines)
+
+
+def _blank_docstring(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]
+) -> None:
+    if ast.get_docstring(node, clean=False) is None:
+        return
+    first = node.body[0]
+    start, end = first.lineno - 1, first.end_lineno or first.lineno
+    # Not nothing: it may be all that the body has.
+    lines[start] = lines[start][: first.col_offset] + '""'
+    lines[start + 1 : end] = [""] * (end - start - 1)
 
 
 def _files(root: Path, skip: Path | None = None) -> dict[str, Path]:
@@ -169,16 +236,16 @@ def _is_venv(path: Path) -> bool:
     return (path / "pyvenv.cfg").is_file()
 
 
-def _write(out: Path, files: dict[str, Path]) -> None:
+def _write(out: Path, contents: dict[str, _Content]) -> None:
     with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(files):
-            path = files[name]
+        for name in sorted(contents):
+            content = contents[name]
             info = ZipInfo(name, _EPOCH)
             info.create_system = 3  # Unix, so that the mode below counts
-            mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            mode = 0o755 if content.is_executable else 0o644
             info.external_attr = (0o100000 | mode) << 16
             info.compress_type = ZIP_DEFLATED
-            archive.writestr(info, path.read_bytes(), compresslevel=9)
+            archive.writestr(info, content.data, compresslevel=9)
 
 
 def _too_large(files: dict[str, Path], unpacked: int) -> str:

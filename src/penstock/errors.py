@@ -28,13 +28,15 @@
     │   └── LogUnavailable       a log's own server or file does not answer
     └── HttpError                an answer: a status for the reader
 
-Lives here: every exception this package raises. Stays out: how one is written to a wire.
+Lives here: every exception this package raises. Stays out: what a reader is told of one
+(``problem.py``), and how that is written to a wire.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
+
+from penstock.problem import Problem, phrase
 
 __all__ = (
     "AlreadyRunning",
@@ -353,57 +355,8 @@ class HttpError(StreamError):
         if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
             raise InvalidOption("status", status, "an HTTP error status, 400 to 599")
         self.status = int(status)
-        self.title = title if title is not None else _phrase(self.status)
+        self.title = title if title is not None else phrase(self.status)
         self.detail = detail
         self.headers = dict(headers or {})
         self.was_reported = False
         super().__init__(f"{self.status} {self.title}" + (f": {detail}" if detail else ""))
-
-
-class Problem:
-    """What a reader is told of an error: an entry of ``{"errors": [...]}``.
-
-    Attributes:
-        status: HTTP status.
-        title: Short summary of the kind of problem.
-        detail: What happened this time, or None.
-        cause: The exception it tells of, for ``on_error=``; never written to a wire.
-    """
-
-    __slots__ = ("cause", "detail", "status", "title")
-
-    def __init__(
-        self,
-        status: int,
-        title: str | None = None,
-        detail: str | None = None,
-        *,
-        cause: BaseException | None = None,
-    ) -> None:
-        self.status = status
-        self.title = title if title is not None else _phrase(status)
-        self.detail = detail
-        self.cause = cause
-
-    def to_dict(self) -> dict[str, object]:
-        """Return ``{"errors": [{"status", "title", "detail"}]}``; an absent detail is left out."""
-        entry: dict[str, object] = {"status": self.status, "title": self.title}
-        if self.detail is not None:
-            entry["detail"] = self.detail
-        return {"errors": [entry]}
-
-    def __repr__(self) -> str:
-        return f"Problem({self.status}, {self.title!r}, {self.detail!r})"
-
-
-# RFC 9110's names, which older Pythons do not know yet.
-_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-
-
-def _phrase(status: int) -> str:
-    if status in _PHRASES:
-        return _PHRASES[status]
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"

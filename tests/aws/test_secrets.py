@@ -82,6 +82,9 @@ def boto3(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         def get_secret_value(self, SecretId: str) -> Any:
             return values[SecretId]
 
+        def close(self) -> None:
+            """Nothing is open."""
+
     fake = ModuleType("boto3")
     fake.client = lambda name: Client()  # type: ignore[attr-defined]  # it is made up
     monkeypatch.setitem(sys.modules, "boto3", fake)

@@ -51,18 +51,20 @@ def invoke_stream(
     Example:
         ``for chunk in invoke_stream("worker", {"prompt": "hi"}): print(chunk.decode(), end="")``
     """
+    ours = None
     if client is None:
         try:
             import boto3
         except ImportError as exc:
             raise ExtraNotInstalled("aws") from exc
-        client = boto3.client("lambda")
+        client = ours = boto3.client("lambda")
     body = bytes(payload) if isinstance(payload, (bytes, bytearray)) else dumps(payload)
     response = client.invoke_with_response_stream(FunctionName=function, Payload=body, **options)
-    return _chunks(response["EventStream"])
+    return _chunks(response["EventStream"], ours)
 
 
-def _chunks(events: Any) -> Iterator[bytes]:
+def _chunks(events: Any, client: Any) -> Iterator[bytes]:
+    """Decode; close the stream in the end, and ``client`` where it was made for it."""
     complete = False
     try:
         for event in events:
@@ -81,6 +83,8 @@ def _chunks(events: Any) -> Iterator[bytes]:
         raise TransportError(f"the stream ended before the function had ({exc})") from exc
     finally:
         events.close()
+        if client is not None:
+            client.close()
     if not complete:
         raise TransportError("the stream ended before the function had")
 

@@ -14,6 +14,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Any
 
 from penstock.errors import ConfigurationError, InvalidOption
@@ -159,8 +160,8 @@ def _ask_extension(secret: str, token: str) -> str:
 def _ask_boto3(secret: str) -> str:
     import boto3  # not before a secret is wanted: it is slow to load
 
-    client = boto3.client("secretsmanager")
-    return _value(client.get_secret_value(SecretId=secret))
+    with closing(boto3.client("secretsmanager")) as client:
+        return _value(client.get_secret_value(SecretId=secret))
 
 
 def _value(answer: Any) -> str:

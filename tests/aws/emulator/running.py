@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,15 @@ def raw_lambda(**options: Any) -> LocalLambda:
     return LocalLambda("raw.handler", command=command, cwd=FUNCTIONS, **options)
 
 
-def boto3_client(fn: LocalLambda) -> Any:
+@contextmanager
+def boto3_client(fn: LocalLambda) -> Iterator[Any]:
     """The real SDK, sent to ``fn``."""
     config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
-    return boto3.client(
+    client = boto3.client(
         "lambda", endpoint_url=fn.endpoint_url, region_name="us-east-1", config=config
     )
+    with closing(client):
+        yield client
 
 
 class Curl:

@@ -39,19 +39,20 @@ def test_golden_frames(made: bytes, hexadecimal: str) -> None:
 
 
 def invoke(fn: LocalLambda, event: Any, **options: Any) -> Any:
-    answer = boto3_client(fn).invoke(
-        FunctionName=fn.name, Payload=json.dumps(event).encode(), **options
-    )
-    return answer | {"Payload": answer["Payload"].read()}
+    with boto3_client(fn) as client:
+        payload = json.dumps(event).encode()
+        answer = client.invoke(FunctionName=fn.name, Payload=payload, **options)
+        return answer | {"Payload": answer["Payload"].read()}
 
 
 def streamed(fn: LocalLambda, event: Any, **options: Any) -> tuple[bytes, dict[str, Any]]:
     """The chunks' bytes, and what InvokeComplete said."""
-    answer = boto3_client(fn).invoke_with_response_stream(
-        FunctionName=fn.name, Payload=json.dumps(event).encode(), **options
-    )
-    assert answer["StatusCode"] == 200
-    events = list(answer["EventStream"])
+    with boto3_client(fn) as client:
+        answer = client.invoke_with_response_stream(
+            FunctionName=fn.name, Payload=json.dumps(event).encode(), **options
+        )
+        assert answer["StatusCode"] == 200
+        events = list(answer["EventStream"])
     assert all(list(each) == ["PayloadChunk"] for each in events[:-1])
     chunks = b"".join(each["PayloadChunk"]["Payload"] for each in events[:-1])
     return chunks, events[-1]["InvokeComplete"]
@@ -61,14 +62,13 @@ async def test_boto3_reads_the_stream_as_it_comes(tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
 
     def read(fn: LocalLambda) -> list[Any]:
-        event = {"script": "plain", "until": str(go_on)}
-        answer = boto3_client(fn).invoke_with_response_stream(
-            FunctionName=fn.name, Payload=json.dumps(event).encode()
-        )
-        events = iter(answer["EventStream"])
-        seen = [next(events)]  # while the function waits for the file
-        go_on.touch()
-        return [*seen, *events]
+        event = json.dumps({"script": "plain", "until": str(go_on)}).encode()
+        with boto3_client(fn) as client:
+            answer = client.invoke_with_response_stream(FunctionName=fn.name, Payload=event)
+            events = iter(answer["EventStream"])
+            seen = [next(events)]  # while the function waits for the file
+            go_on.touch()
+            return [*seen, *events]
 
     async with raw_lambda() as fn:
         assert await asyncio.to_thread(read, fn) == [
@@ -131,7 +131,8 @@ async def test_the_end_of_the_log() -> None:
 
 def call(fn: LocalLambda, **options: Any) -> Any:
     arguments = {"FunctionName": fn.name, "Payload": b'{"script": "reply"}'} | options
-    return boto3_client(fn).invoke(**arguments)
+    with boto3_client(fn) as client:
+        return client.invoke(**arguments)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
