@@ -16,13 +16,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from penstock.chunk import Chunk, Done, Text
-from penstock.llm import Llm, chat_endpoint
+from penstock.llm import ChatRequest, Llm, chat_endpoint
 from penstock.logs import MemoryLog
 
 
-async def parrot(chat: Any) -> AsyncIterator[Chunk]:
+async def parrot(request: ChatRequest) -> AsyncIterator[Chunk]:
     """Answer with what was said, word by word."""
-    for word in f"You said: {chat.messages[-1].text}".split(" "):
+    for word in f"You said: {request.text}".split(" "):
         yield Text(f"{word} ")
         await asyncio.sleep(0.05)
     yield Done()
@@ -30,13 +30,16 @@ async def parrot(chat: Any) -> AsyncIterator[Chunk]:
 
 def model() -> Any:
     """Return whatever there is a key for."""
-    if "ANTHROPIC_API_KEY" in os.environ:
+    if os.environ.get("ANTHROPIC_API_KEY"):
         return Llm("anthropic")
-    if "OPENAI_API_KEY" in os.environ:
+    if os.environ.get("OPENAI_API_KEY"):
         return Llm("openai")
     return parrot
 
 
-app = FastAPI()
 # Everybody may talk to it, and read every chat whose id they know. A real app says authorize=.
-app.mount("/chat", chat_endpoint(model(), log=MemoryLog(), public=True))
+chat = chat_endpoint(model(), log=MemoryLog(), public=True)
+
+app = FastAPI()
+app.add_route("/chat", chat)
+app.add_route("/chat/{rest:path}", chat)  # .../{id}/stream resumes, .../{id}/stop stops
