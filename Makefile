@@ -19,7 +19,7 @@ PACKAGES := pyproject.toml requirements/dev.txt requirements/constraints.txt
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(MADE)/dev $(MADE)/ric $(MADE)/rie $(MADE)/litellm node_modules/.made $(MADE)/system  ## install everything that tests and tools need
+setup: $(MADE)/dev $(MADE)/ric $(MADE)/sam $(MADE)/litellm node_modules/.made $(MADE)/system  ## install everything that tests and tools need
 
 $(MADE)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -60,10 +60,11 @@ $(MADE)/bench: $(MADE)/dev bench/requirements.txt bench/package.json
 	@cd bench && $(NPM)
 	@touch $@
 
-# AWS's Runtime Interface Emulator, a binary inside this package; what else the package wants conflicts.
-$(MADE)/rie: $(MADE)/venv requirements/rie.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --upgrade \
-		--target $(VENV)/rie -r requirements/rie.txt
+# The SAM command line, and in it AWS's Runtime Interface Emulator. What it depends on conflicts with ours.
+$(MADE)/sam: $(MADE)/venv requirements/sam.txt
+	@echo "installing AWS's SAM command line into $(VENV)/sam"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade \
+		--target $(VENV)/sam -r requirements/sam.txt
 	@touch $@
 
 node_modules/.made: package.json

@@ -67,6 +67,17 @@ def test_the_sam_template_passes_cfn_lint() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_sam_template_is_valid_for_sam() -> None:
+    # I4
+    sam = ROOT / ".venv" / "sam"
+    require((sam / "samcli").is_dir(), "the SAM command line (make setup)")
+    command = [sys.executable, "-m", "samcli", "validate", "--lint", "--region", "us-east-1"]
+    environment = {"PYTHONPATH": str(sam), "SAM_CLI_TELEMETRY": "0"}
+    done = run(command, EXAMPLES / "sam-app", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is a valid SAM Template" in done.stdout
+
+
 def test_the_sam_template_says_what_the_constructs_say() -> None:
     # I4: the same modes and the same locks
     text = (EXAMPLES / "sam-app" / "template.yaml").read_text()

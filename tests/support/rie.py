@@ -1,7 +1,7 @@
 """AWS's Runtime Interface Emulator: the service's own code on this machine, without Docker.
 
 The binary comes inside the PyPI package aws-sam-cli, which a stamp of the Makefile puts into a
-folder of its own (``.venv/rie``), never into the environment: it pins other versions of boto3.
+folder of its own (``.venv/sam``), never into the environment: it pins other versions of boto3.
 
 It buffers what is streamed and has no Function URL; in managed-instances mode it reads error
 trailers with AWS's own parser.
@@ -29,7 +29,7 @@ from tests.support.process import wait_until
 __all__ = ("BINARY", "Rie", "RieAnswer", "can_be_managed", "running_rie")
 
 _NAMES = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64"}
-_RAPID = Path(__file__).parents[2] / ".venv" / "rie" / "samcli" / "local" / "rapid"
+_RAPID = Path(__file__).parents[2] / ".venv" / "sam" / "samcli" / "local" / "rapid"
 BINARY = _RAPID / _NAMES.get(platform.machine(), "unknown")
 
 # Where the managed-instances mode looks, and nowhere else: a mount of our own hides the machine's.
