@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack, overload
 from penstock.app.context import Context
 from penstock.app.endpoint import EndpointBuilder, endpoint
 from penstock.app.plan import METHODS, Middleware
+from penstock.app.producing import producer_of
 from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.aws.calling import Calling
 from penstock.aws.mixed import MixedEncoder, Raw
@@ -23,7 +24,6 @@ from penstock.aws.response_stream import ResponseStream
 from penstock.aws.types import LambdaContext
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
-from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import InvalidOption
 
@@ -253,8 +253,8 @@ class _Function:
     async def _stream(self, ctx: Context) -> Response:
         head = stream_head(self._format, self._keywords)
         stream = ResponseStream(MixedEncoder(self._format), head, writable=False)
-        items = self._invoke(ctx, stream)
-        return Streaming(Reading(items), self._format, self._options, head, end_mark=True)
+        producer = producer_of(self._invoke(ctx, stream), self._format)
+        return Streaming(producer, self._format, self._options, head, end_mark=True)
 
     async def _call(self, ctx: Context) -> Response:
         head = stream_head(self._format, self._keywords)
