@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.chunk import Chunk
+from penstock._chunk import Chunk
 from penstock.core.ending import Ending
 from penstock.core.format import Encoder, Format
 from penstock.core.head import Head

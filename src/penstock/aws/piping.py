@@ -1,12 +1,12 @@
-"""Sources and streams written to a handler's response stream.
+"""Sources written to a handler's response stream.
 
-Lives here: ``create_lambda_stream``, and the sink by which a whole stream goes there.
-Stays out: the response stream itself.
+Lives here: ``create_lambda_stream``. Stays out: the response stream itself, whole ``Stream``s
+(``sink.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 from penstock.app.producing import producer_of
@@ -18,7 +18,7 @@ from penstock.errors import Overflow
 from penstock.formats import get_format
 from penstock.types import Source
 
-__all__ = ("LambdaSink", "create_lambda_stream")
+__all__ = ("create_lambda_stream",)
 
 
 async def create_lambda_stream(
@@ -88,27 +88,3 @@ class _Piped:
         """Return when there is room for more."""
         if self._last is not None:
             await self._last
-
-
-class LambdaSink:
-    """The ``Sink`` of a stream that is written to a response stream.
-
-    Args:
-        stream: The handler's.
-    """
-
-    def __init__(self, stream: ResponseStream) -> None:
-        self._stream = stream
-
-    async def open(self, head: Head) -> None:
-        self._stream.absorb(head)
-
-    async def write(self, data: bytes, more: bool) -> None:
-        if data:
-            await self._stream.write(data)
-
-    def watch(self, left: Callable[[], object]) -> None:
-        """Lambda does not tell when a reader leaves."""
-
-    def unwatch(self) -> None:
-        """Nobody was watched."""
