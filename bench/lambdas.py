@@ -97,8 +97,8 @@ def main() -> None:
     warms: dict[str, list[float]] = {name: [] for name in WARM}
     rates: dict[str, list[float]] = {"bare": [], "flood": []}
     for _ in range(rounds):
-        for each, values in loads.items():
-            values.append(loading(each))
+        for statement, values in loads.items():
+            values.append(loading(statement))
         for name in WARM:
             colds[name].append(cold(name))
             warms[name].append(warm(name, number))

@@ -77,7 +77,7 @@ def stream_handler(
     format: str | Format = ...,
     name: str | None = ...,
     secrets: Iterable[str] = ...,
-    middleware: Iterable[Middleware] = ...,
+    middleware: Middleware | Iterable[Middleware] = ...,
     guards: Any = ...,
     setup: Any = ...,
     teardown: Any = ...,
@@ -96,7 +96,7 @@ def stream_handler(
     format: str | Format = "sse",
     name: str | None = None,
     secrets: Iterable[str] = (),
-    middleware: Iterable[Middleware] = (),
+    middleware: Middleware | Iterable[Middleware] = (),
     guards: Any = None,
     setup: Any = None,
     teardown: Any = None,
@@ -118,8 +118,8 @@ def stream_handler(
         format: "sse", "ndjson", "text", or a format object.
         name: What the log calls it; by default the function's name.
         secrets: Environment variables to fill before it is called; see ``load_secrets``.
-        middleware: ``async def middleware(ctx, call_next)``, the first is the outermost;
-            ``ctx.event`` is the event, of direct invokes too.
+        middleware: ``async def middleware(ctx, call_next)``, one or a list, the first is the
+            outermost; ``ctx.event`` is the event, of direct invokes too.
         guards: Functions of the context that may stop it; False is a 403.
         setup: Functions run before it.
         teardown: Functions run after the last byte, in reverse order.
@@ -149,7 +149,7 @@ def stream_handler(
         unavailable=unavailable,
         **_of_the_flow(keywords),
     )
-    builder = builder.use(*middleware)
+    builder = builder.use(*((middleware,) if callable(middleware) else middleware))
     if guards is not None:
         builder = builder.guard(guards)
 
@@ -231,7 +231,10 @@ class _Function:
         self._format, self._options, self._keywords = format, options, keywords
         self._name = str(name or getattr(function, "__name__", "the handler"))
         self._returns = returns
-        self._yields = inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
+        self._yields = any(
+            inspect.isasyncgenfunction(each) or inspect.isgeneratorfunction(each)
+            for each in (function, type(function).__call__)  # or an object that is called
+        )
 
     def handler(
         self, builder: EndpointBuilder, invoke_mode: InvokeMode | None, deadline_margin: float
