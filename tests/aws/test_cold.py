@@ -11,8 +11,7 @@ import pytest
 # Whatever else would load it: orjson brings uuid and datetime with it.
 NOT_LOADED = ("penstock.chunk", "penstock.llm", "penstock.providers", "penstock.client") + (
     "hashlib",
-    "http.client",
-    "http.cookies",
+    "http",
     "boto3",
     "datetime",
     "uuid",

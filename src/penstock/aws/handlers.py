@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from functools import update_wrapper
 from types import SimpleNamespace
-from typing import Any, Generic, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, overload
 
 from penstock.app.context import Context
 from penstock.app.endpoint import EndpointBuilder, endpoint
@@ -21,11 +21,13 @@ from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.aws.calling import Calling
 from penstock.aws.mixed import MixedEncoder, Raw
 from penstock.aws.response_stream import ResponseStream
-from penstock.aws.types import LambdaContext
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from penstock.aws.types import LambdaContext
 
 __all__ = (
     "LambdaHandler",
