@@ -8,8 +8,10 @@ Exactly one ``Done`` or ``Error`` ends a stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from penstock._chunk import Chunk
 
 __all__ = (
     "Chunk",
@@ -28,22 +30,6 @@ __all__ = (
     "ToolResult",
     "Usage",
 )
-
-
-class Chunk:
-    """Base of every chunk."""
-
-    __slots__ = ()
-    type: ClassVar[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the chunk as JSON knows it: its type, then its fields; None is left out."""
-        result: dict[str, Any] = {"type": self.type}
-        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            value = getattr(self, field.name)
-            if value is not None:
-                result[field.name] = value.to_dict() if isinstance(value, Chunk) else value
-        return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ Lives here: ``Problem``, and the names of statuses. Stays out: which errors ther
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 __all__ = ("Problem", "phrase")
 
 # RFC 9110's names, which older Pythons do not know yet.
@@ -54,6 +52,8 @@ def phrase(status: int) -> str:
     """Return the name of an HTTP status."""
     if status in _PHRASES:
         return _PHRASES[status]
+    from http import HTTPStatus  # late: a cold start pays for its many members
+
     try:
         return HTTPStatus(status).phrase
     except ValueError:

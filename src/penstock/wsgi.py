@@ -15,7 +15,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from penstock.core.handoff import Handoff
@@ -224,6 +223,8 @@ def _decode(text: str) -> str:
 
 
 def _phrase(status: int) -> str:
+    from http import HTTPStatus  # late: a cold start pays for its many members
+
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -63,8 +63,16 @@ async def pipes(event: Any, context: Any) -> None:
     await Stream(["c"], format="text").to_lambda(context.response_stream)
 
 
+class Yields:
+    """An object with a handler's signature."""
+
+    async def __call__(self, event: Any, context: Any) -> AsyncIterator[Any]:
+        yield {"i": 0}
+
+
 SHAPES: dict[str, tuple[Any, bytes]] = {
     "async generator": (agen, b'data: {"i":0}\n\nevent: tick\ndata: {"i":1}\n\n' + DONE),
+    "an object that yields": (Yields(), b'data: {"i":0}\n\n' + DONE),
     "generator": (gen, b'data: {"i":0}\n\nevent: tick\ndata: {"i":1}\n\n' + DONE),
     "writes": (writes, b'event: start\ndata: {}\n\ndata: {"n":1}\n\nid: 7\ndata: x\n\n'),
     "three parameters": (writes_by_three, b"data: 3\n\n"),
@@ -371,7 +379,7 @@ def test_middleware_sees_direct_events_too(api: RuntimeApi) -> None:
         response.on_finish(lambda ending: seen.append((ctx.event, str(ending), ctx.id)))
         return response
 
-    @stream_handler(middleware=[note], guards=lambda ctx: "user" in ctx.event)
+    @stream_handler(middleware=note, guards=lambda ctx: "user" in ctx.event)
     async def handler(event: Any, context: Any) -> AsyncIterator[Any]:
         yield 1
 

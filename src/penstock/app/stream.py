@@ -79,7 +79,7 @@ class Stream(Streaming):
             Exception: What the source raised before its first item.
             TransportError: It broke off later, on a wire that has no error event.
         """
-        from penstock.aws.piping import LambdaSink  # what a server never needs
+        from penstock.aws.sink import LambdaSink  # what a server never needs
 
         return await self.send(LambdaSink(response_stream))
 

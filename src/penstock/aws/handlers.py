@@ -11,21 +11,23 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from functools import update_wrapper
 from types import SimpleNamespace
-from typing import Any, Generic, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, overload
 
 from penstock.app.context import Context
 from penstock.app.endpoint import EndpointBuilder, endpoint
 from penstock.app.plan import METHODS, Middleware
+from penstock.app.producing import producer_of
 from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.aws.calling import Calling
 from penstock.aws.mixed import MixedEncoder, Raw
 from penstock.aws.response_stream import ResponseStream
-from penstock.aws.types import LambdaContext
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
-from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from penstock.aws.types import LambdaContext
 
 __all__ = (
     "LambdaHandler",
@@ -77,7 +79,7 @@ def stream_handler(
     format: str | Format = ...,
     name: str | None = ...,
     secrets: Iterable[str] = ...,
-    middleware: Iterable[Middleware] = ...,
+    middleware: Middleware | Iterable[Middleware] = ...,
     guards: Any = ...,
     setup: Any = ...,
     teardown: Any = ...,
@@ -96,7 +98,7 @@ def stream_handler(
     format: str | Format = "sse",
     name: str | None = None,
     secrets: Iterable[str] = (),
-    middleware: Iterable[Middleware] = (),
+    middleware: Middleware | Iterable[Middleware] = (),
     guards: Any = None,
     setup: Any = None,
     teardown: Any = None,
@@ -118,8 +120,8 @@ def stream_handler(
         format: "sse", "ndjson", "text", or a format object.
         name: What the log calls it; by default the function's name.
         secrets: Environment variables to fill before it is called; see ``load_secrets``.
-        middleware: ``async def middleware(ctx, call_next)``, the first is the outermost;
-            ``ctx.event`` is the event, of direct invokes too.
+        middleware: ``async def middleware(ctx, call_next)``, one or a list, the first is the
+            outermost; ``ctx.event`` is the event, of direct invokes too.
         guards: Functions of the context that may stop it; False is a 403.
         setup: Functions run before it.
         teardown: Functions run after the last byte, in reverse order.
@@ -149,7 +151,7 @@ def stream_handler(
         unavailable=unavailable,
         **_of_the_flow(keywords),
     )
-    builder = builder.use(*middleware)
+    builder = builder.use(*((middleware,) if callable(middleware) else middleware))
     if guards is not None:
         builder = builder.guard(guards)
 
@@ -231,7 +233,10 @@ class _Function:
         self._format, self._options, self._keywords = format, options, keywords
         self._name = str(name or getattr(function, "__name__", "the handler"))
         self._returns = returns
-        self._yields = inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
+        self._yields = any(
+            inspect.isasyncgenfunction(each) or inspect.isgeneratorfunction(each)
+            for each in (function, type(function).__call__)  # or an object that is called
+        )
 
     def handler(
         self, builder: EndpointBuilder, invoke_mode: InvokeMode | None, deadline_margin: float
@@ -253,8 +258,8 @@ class _Function:
     async def _stream(self, ctx: Context) -> Response:
         head = stream_head(self._format, self._keywords)
         stream = ResponseStream(MixedEncoder(self._format), head, writable=False)
-        items = self._invoke(ctx, stream)
-        return Streaming(Reading(items), self._format, self._options, head, end_mark=True)
+        producer = producer_of(self._invoke(ctx, stream), self._format)
+        return Streaming(producer, self._format, self._options, head, end_mark=True)
 
     async def _call(self, ctx: Context) -> Response:
         head = stream_head(self._format, self._keywords)

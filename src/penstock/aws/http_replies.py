@@ -10,7 +10,6 @@ Source: AWS's documentation of proxy integrations and load balancer targets; LAM
 from __future__ import annotations
 
 from base64 import b64encode
-from http import HTTPStatus
 from typing import Any, Protocol
 
 from penstock.aws.http_events import FrontDoor, HttpRequest
@@ -211,6 +210,8 @@ def _cases(name: str) -> list[str]:
 
 
 def _phrase(status: int) -> str:
+    from http import HTTPStatus  # late: a cold start pays for its many members
+
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.chunk import Chunk
+from penstock._chunk import Chunk
 from penstock.core.ending import Ending
 from penstock.core.format import Encoder, Format
 from penstock.core.head import Head
@@ -106,9 +106,10 @@ class Mixed:
 class MixedEncoder:
     """Knows whether what was written ends at an event boundary; only there can more be said."""
 
-    __slots__ = ("_boundaries", "_inner", "_tail")
+    __slots__ = ("_boundaries", "_inner", "_tail", "format")
 
     def __init__(self, format: Format, *, end_mark: bool = False) -> None:
+        self.format = format
         self._inner = format.encoder(end_mark=end_mark)
         kind = format.content_type
         if kind.startswith("text/event-stream"):
@@ -116,6 +117,11 @@ class MixedEncoder:
         else:
             self._boundaries = (b"\n",) if "ndjson" in kind or "jsonl" in kind else ()
         self._tail: bytes | None = None  # of raw bytes; None: at a boundary
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether items that a log numbered may be written with their ids."""
+        return getattr(self._inner, "takes_ids", False)
 
     @property
     def is_at_boundary(self) -> bool:

@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from typing import Any
 
+from penstock.app.producing import producer_of
 from penstock.aws.mixed import Mixed, Raw
 from penstock.aws.response_stream import apply_metadata
 from penstock.core.format import Format
@@ -18,6 +19,7 @@ from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming
+from penstock.core.upstream import is_provider_stream
 from penstock.formats import Text
 
 __all__ = ("response_of",)
@@ -63,7 +65,8 @@ def response_of(
             f"{name} returned {type(reply).__name__}; expected a mapping, str, bytes, a file, an "
             "async or sync iterable, a Stream, or None"
         )
-    return Streaming(Reading(items), Mixed(format), options, head, end_mark=False)
+    producer = producer_of(items, format) if is_provider_stream(items) else Reading(items)
+    return Streaming(producer, Mixed(format), options, head, end_mark=False)
 
 
 def _proxy_response(

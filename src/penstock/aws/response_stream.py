@@ -44,13 +44,18 @@ class ResponseStream:
         encoder: How what is no text is written.
         head: Status and headers, which may change until the first write.
         writable: False: the handler yields, and does not write.
+
+    Attributes:
+        encoder: How what is no text is written.
+        head: Status and headers.
     """
 
     def __init__(self, encoder: MixedEncoder, head: Head, *, writable: bool = True) -> None:
-        self._encoder, self._head, self._writable = encoder, head, writable
+        self.encoder, self.head, self._writable = encoder, head, writable
         self._feed: Feed | None = None
         self._early: list[bytes] = []
         self._early_size = 0
+        self._commits_early = False
         self._attached = asyncio.get_running_loop().create_future()
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,13 +78,13 @@ class ResponseStream:
             data = data.encode()
         if isinstance(data, (bytes, bytearray, memoryview)):
             self._check()
-            return self._put(self._encoder.raw(bytes(data)))
+            return self._put(self.encoder.raw(bytes(data)))
         return self.write_item(data)
 
     def write_item(self, item: Any) -> Awaitable[None]:
         """Write ``item`` in the handler's format, text too; raises as ``write`` does."""
         self._check()
-        return self._put(self._encoder.formatted(item))
+        return self._put(self.encoder.formatted(item))
 
     def end(self, data: Any = None) -> Awaitable[None]:
         """Write ``data``, if given, and end the response; ending it again is harmless.
@@ -100,24 +105,37 @@ class ResponseStream:
             HeadAlreadySent: Something was written.
         """
         self._change("the content type")
-        self._head.headers["content-type"] = content_type
+        self.head.headers["content-type"] = content_type
 
     def set_metadata(self, metadata: HttpMetadata | Mapping[str, Any]) -> None:
         """Set status, headers and cookies; see ``HttpResponseStream.from_``."""
         self._change("the metadata")
-        apply_metadata(self._head, metadata)
+        apply_metadata(self.head, metadata)
         if self.host is not None:
             self.host.has_prelude = True
+
+    def commit(self) -> None:
+        """Let status and headers leave now, before anything is written.
+
+        Raises:
+            StreamClosed: The response has ended.
+        """
+        self._check()
+        self._begin()
+        if self._feed is not None:
+            self._feed.commit()
+        else:
+            self._commits_early = True
 
     def absorb(self, head: Head) -> None:
         """Take over the head of a stream that is to be written here, while that is possible."""
         if self.begun.done():
             return
-        self._head.status = head.status
+        self.head.status = head.status
         for name in head.headers:
-            self._head.headers.pop(name)
+            self.head.headers.pop(name)
         for name, value in head.headers.items():
-            self._head.headers.add(name, value)
+            self.head.headers.add(name, value)
 
     def attach(self, feed: Feed) -> None:
         """The response is on its way: what waits goes first."""
@@ -125,6 +143,8 @@ class ResponseStream:
         early, self._early = self._early, []
         for data in early:
             feed.put(Encoded(data))
+        if self._commits_early:
+            feed.commit()
         if not self._attached.done():
             self._attached.set_result(None)
 
@@ -141,7 +161,7 @@ class ResponseStream:
             raise StreamClosed("the response has ended")
 
     def _change(self, what: str) -> None:
-        if self.begun.done() or self._head.is_committed:
+        if self.begun.done() or self.head.is_committed:
             raise HeadAlreadySent(what)
 
     def _begin(self) -> None:

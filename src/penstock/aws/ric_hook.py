@@ -36,16 +36,34 @@ _METHODS = {
 }
 
 
+# The methods as they were at the last look, and what came of it.
+_looked: list[Any] = []
+_is_hooked = False
+
+
 def install() -> bool:
     """Hook into awslambdaric where it runs this process; return whether it is.
 
-    Harmless when it was done before. An awslambdaric of an unknown shape is left alone, with a
-    warning that names its version: handlers then answer by a buffered reply.
+    Harmless when it was done before, and quick: every invocation looks. An awslambdaric of an
+    unknown shape is left alone, with one warning that names its version: handlers then answer by a
+    buffered reply.
     """
+    global _is_hooked
     module = sys.modules.get(_MODULE)  # not imported: who runs under it has it
     if module is None:
         return False
     classes = [getattr(module, name) for name in _CLASSES if hasattr(module, name)]
+    if not _looked or _methods(classes) != _looked:  # somebody may have wrapped them since
+        _is_hooked = _hook(classes)
+        _looked[:] = _methods(classes)
+    return _is_hooked
+
+
+def _methods(classes: list[Any]) -> list[Any]:
+    return [getattr(cls, name, None) for cls in classes for name in _METHODS]
+
+
+def _hook(classes: list[Any]) -> bool:
     problem = _problem(classes)
     if problem:
         logger.warning(

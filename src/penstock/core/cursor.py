@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from hashlib import blake2s
 
 __all__ = ("join_cursors", "split_cursors", "tag_of")
 
@@ -20,6 +19,8 @@ _COMPOSITE = re.compile(r"[0-9a-f]{8}\.[0-9a-f-]+(?:_[0-9a-f]{8}\.[0-9a-f-]+)+",
 
 def tag_of(name: str) -> str:
     """Return what stands for a channel in a composite id."""
+    from hashlib import blake2s  # late: it loads OpenSSL, and only channels with a log have ids
+
     return blake2s(name.encode(), digest_size=4).hexdigest()
 
 

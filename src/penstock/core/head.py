@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Literal
 
 from penstock.errors import HeadAlreadySent, InvalidField, InvalidOption
@@ -240,6 +239,8 @@ class Head:
 
 
 def _cookie(name: str, value: str, attributes: dict[str, str | int | bool | None]) -> str:
+    from http.cookies import CookieError, Morsel, SimpleCookie  # late: few answers have any
+
     morsel: Morsel[str] = Morsel()
     for key, attribute in attributes.items():
         if attribute is None:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from http.cookies import CookieError, SimpleCookie
 from sys import intern
 from typing import Any
 from urllib.parse import parse_qsl
@@ -265,6 +264,8 @@ def _last_event_id(scope: Scope) -> str:
 def _unquote(value: str) -> str:
     if not value.startswith('"'):
         return value
+    from http.cookies import CookieError, SimpleCookie  # late: most cookies are not quoted
+
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(f"c={value}")

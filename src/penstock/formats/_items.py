@@ -7,12 +7,14 @@ Stays out: any one format's bytes.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from penstock.chunk import Error
 from penstock.errors import HttpError, InvalidOption, NotSerializable, Problem
 from penstock.formats._json import dumps
 from penstock.types import HeaderValues, Serializer
+
+if TYPE_CHECKING:
+    from penstock.chunk import Error
 
 __all__ = (
     "END_ID",

@@ -10,11 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date, time
 from enum import Enum
 from typing import Any
 
-from penstock.chunk import Chunk
+from penstock._chunk import Chunk
 
 __all__ = ("is_model", "to_builtin")
 
@@ -39,7 +38,7 @@ def to_builtin(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, (date, time)):
+    if _is_a(value, "datetime", "date") or _is_a(value, "datetime", "time"):
         return value.isoformat()
     if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
         return str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.chunk import Chunk, Error
+from penstock._chunk import Chunk, is_error
 from penstock.errors import NotSerializable, Problem, UnsupportedItem
 from penstock.event import Event, ServerSentEvent
 from penstock.formats._items import (
@@ -39,7 +39,7 @@ def format_ndjson(item: Any, *, serializer: Serializer | None = None) -> bytes:
             is not one line.
         UnsupportedItem: The item is bytes or a received event.
     """
-    if isinstance(item, Error):
+    if is_error(item):
         return _error_line(problem_of(item))
     return _encode(item, serializer)
 
@@ -82,7 +82,7 @@ class NdjsonEncoder:
         return b""
 
     def item(self, item: Any) -> bytes:
-        if isinstance(item, Error):
+        if is_error(item):
             raise http_error(item)
         return _encode(item, self._serializer)
 

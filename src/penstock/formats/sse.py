@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from penstock.chunk import Chunk, Done, Error
+from penstock._chunk import Chunk, is_done, is_error
 from penstock.errors import InvalidField, InvalidOption, Problem, UnsupportedItem
 from penstock.event import Event, Numbered, ServerSentEvent, check_line, check_retry
 from penstock.formats._items import (
@@ -28,6 +28,9 @@ from penstock.formats._items import (
 from penstock.formats._json import dumps, utf8
 from penstock.formats._plain import is_model, to_builtin
 from penstock.types import HeaderValues, Serializer
+
+if TYPE_CHECKING:
+    from penstock.chunk import Done
 
 __all__ = ("Sse", "SseEncoder", "format_sse")
 
@@ -59,7 +62,7 @@ def format_sse(
         NotSerializable: The item holds what JSON cannot carry.
         UnsupportedItem: The item is bytes.
     """
-    if isinstance(item, Error):
+    if is_error(item):
         return _error_event("error", None, problem_of(item))
     return _encode(item, serializer, name_from)
 
@@ -145,9 +148,9 @@ class SseEncoder:
                 if head and item.id is item.retry is item.comment is None:
                     return head + dumps(item.data) + b"\n\n"
         if isinstance(item, Chunk):
-            if isinstance(item, Error):
+            if is_error(item):
                 raise http_error(item)
-            if self._end_mark and isinstance(item, Done):
+            if self._end_mark and is_done(item):
                 encoded = _encode_done(item, self._serializer, self._name_from)
                 self._end_mark = False
                 return encoded

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.chunk import Chunk, Error
-from penstock.chunk import Text as TextChunk
+from penstock._chunk import Chunk, is_error, is_text
 from penstock.errors import Problem, UnsupportedItem
 from penstock.event import Event
 from penstock.formats._items import PLAIN_HEADERS, fixed, http_error
@@ -70,9 +69,9 @@ class TextEncoder:
 
 
 def _chunk_text(chunk: Chunk) -> bytes:
-    if isinstance(chunk, Error):
+    if is_error(chunk):
         raise http_error(chunk)
-    return utf8(chunk.content) if isinstance(chunk, TextChunk) else b""
+    return utf8(chunk.content) if is_text(chunk) else b""
 
 
 def _event_text(event: Event) -> bytes:
