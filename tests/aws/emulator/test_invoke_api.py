@@ -132,7 +132,9 @@ async def test_the_end_of_the_log() -> None:
 def call(fn: LocalLambda, **options: Any) -> Any:
     arguments = {"FunctionName": fn.name, "Payload": b'{"script": "reply"}'} | options
     with boto3_client(fn) as client:
-        return client.invoke(**arguments)
+        answer = client.invoke(**arguments)
+        answer["Payload"].close()  # unread it holds its connection, which nobody would close
+        return answer
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
