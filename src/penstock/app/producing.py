@@ -26,8 +26,6 @@ def producer_of(source: Any, format: Format) -> Producer:
     Raises:
         TypeError: ``source`` can never be one.
     """
-    if getattr(type(source), "attaches", False):  # an answer's follower: it holds chunks already
-        return Reading(source)
     if format.name not in _OF_CHUNKS and (format.name != "text" or _is_ours(source)):
         return Reading(source)
     from penstock.providers.reading import Chunks  # what a stream of rows never needs

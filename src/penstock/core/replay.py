@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.core.ending import Ending
 from penstock.core.log import Entry, EventLog, split_cursor
@@ -51,9 +51,6 @@ class Following:
     It raises ``HttpError`` when the answer failed, its producer died, or its process was shut
     down.
     """
-
-    # Its iterator is to be told of its stream (``Attaching``), so nothing may stand in between.
-    attaches: ClassVar[bool] = True
 
     __slots__ = ("_after", "_key", "_log", "_options", "_token")
 
