@@ -23,9 +23,9 @@ from penstock.aws.response_stream import ResponseStream
 from penstock.aws.types import LambdaContext
 from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
-from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import InvalidOption
+from penstock.providers.producing import producer_of
 
 __all__ = (
     "LambdaHandler",
@@ -254,7 +254,8 @@ class _Function:
         head = stream_head(self._format, self._keywords)
         stream = ResponseStream(MixedEncoder(self._format), head, writable=False)
         items = self._invoke(ctx, stream)
-        return Streaming(Reading(items), self._format, self._options, head, end_mark=True)
+        producer = producer_of(items, self._format)
+        return Streaming(producer, self._format, self._options, head, end_mark=True)
 
     async def _call(self, ctx: Context) -> Response:
         head = stream_head(self._format, self._keywords)

@@ -106,9 +106,10 @@ class Mixed:
 class MixedEncoder:
     """Knows whether what was written ends at an event boundary; only there can more be said."""
 
-    __slots__ = ("_boundaries", "_inner", "_tail")
+    __slots__ = ("_boundaries", "_inner", "_tail", "format")
 
     def __init__(self, format: Format, *, end_mark: bool = False) -> None:
+        self.format = format
         self._inner = format.encoder(end_mark=end_mark)
         kind = format.content_type
         if kind.startswith("text/event-stream"):
@@ -116,6 +117,11 @@ class MixedEncoder:
         else:
             self._boundaries = (b"\n",) if "ndjson" in kind or "jsonl" in kind else ()
         self._tail: bytes | None = None  # of raw bytes; None: at a boundary
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether it writes ``Numbered`` items."""
+        return bool(getattr(self._inner, "takes_ids", False))
 
     @property
     def is_at_boundary(self) -> bool:

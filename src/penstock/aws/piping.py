@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from penstock.aws.response_stream import ResponseStream
+from penstock.core.ending import Ending
 from penstock.core.format import Encoder, Format
 from penstock.core.head import Head
-from penstock.core.producer import Reading
 from penstock.formats import get_format
+from penstock.providers.producing import producer_of
 from penstock.types import Source
 
 __all__ = ("LambdaSink", "create_lambda_stream")
@@ -35,9 +36,10 @@ async def create_lambda_stream(
     Example:
         ``await create_lambda_stream(model_stream(), context.response_stream)``
     """
-    encoder = get_format(format).encoder(end_mark=False) if format is not None else None
-    feed = _Piped(stream, encoder)
-    await Reading(source).produce(feed)  # type: ignore[arg-type]  # it has what Reading asks for
+    chosen = get_format(format) if format is not None else None
+    feed = _Piped(stream, None if chosen is None else chosen.encoder(end_mark=False))
+    producer = producer_of(source, chosen or stream.format)
+    await producer.produce(feed)
 
 
 class _Piped:
@@ -50,6 +52,22 @@ class _Piped:
     @property
     def outbox(self) -> Any:
         return self
+
+    @property
+    def encoder(self) -> Encoder:
+        return self._encoder or self._stream.encoder
+
+    @property
+    def head(self) -> Head:
+        return self._stream.head
+
+    def commit(self) -> None:
+        """Let the head leave."""
+        self._stream.begin()
+
+    def stop(self, ending: Ending) -> None:
+        """End the stream so."""
+        self._stream.stop(ending)
 
     def put(self, item: Any) -> bool:
         if self._encoder is None:

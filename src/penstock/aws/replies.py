@@ -17,8 +17,11 @@ from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.producer import Reading
+from penstock.core.replay import Following
 from penstock.core.response import Response, Streaming
+from penstock.core.subscription import Subscription
 from penstock.formats import Text
+from penstock.providers.producing import producer_of
 
 __all__ = ("response_of",)
 
@@ -63,7 +66,9 @@ def response_of(
             f"{name} returned {type(reply).__name__}; expected a mapping, str, bytes, a file, an "
             "async or sync iterable, a Stream, or None"
         )
-    return Streaming(Reading(items), Mixed(format), options, head, end_mark=False)
+    # A handler's own text is raw; that of a channel or of an answer is an item like the others.
+    wire = format if isinstance(items, (Following, Subscription)) else Mixed(format)
+    return Streaming(producer_of(items, format), wire, options, head, end_mark=False)
 
 
 def _proxy_response(

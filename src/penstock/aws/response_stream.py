@@ -16,6 +16,8 @@ from typing import Any, TypedDict
 
 from penstock.aws.http_events import LambdaRequest
 from penstock.aws.mixed import Encoded, MixedEncoder
+from penstock.core.ending import Ending
+from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.producer import Capacity, Feed
 from penstock.errors import HeadAlreadySent, InvalidOption, Overflow, StreamClosed, UsageError
@@ -47,7 +49,7 @@ class ResponseStream:
     """
 
     def __init__(self, encoder: MixedEncoder, head: Head, *, writable: bool = True) -> None:
-        self._encoder, self._head, self._writable = encoder, head, writable
+        self.encoder, self.head, self._writable = encoder, head, writable
         self._feed: Feed | None = None
         self._early: list[bytes] = []
         self._early_size = 0
@@ -55,6 +57,11 @@ class ResponseStream:
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.host: LambdaRequest | None = None  # told of metadata: then there is a prelude
+
+    @property
+    def format(self) -> Format:
+        """How what is no text is written."""
+        return self.encoder.format
 
     @property
     def is_open(self) -> bool:
@@ -73,13 +80,13 @@ class ResponseStream:
             data = data.encode()
         if isinstance(data, (bytes, bytearray, memoryview)):
             self._check()
-            return self._put(self._encoder.raw(bytes(data)))
+            return self._put(self.encoder.raw(bytes(data)))
         return self.write_item(data)
 
     def write_item(self, item: Any) -> Awaitable[None]:
         """Write ``item`` in the handler's format, text too; raises as ``write`` does."""
         self._check()
-        return self._put(self._encoder.formatted(item))
+        return self._put(self.encoder.formatted(item))
 
     def end(self, data: Any = None) -> Awaitable[None]:
         """Write ``data``, if given, and end the response; ending it again is harmless.
@@ -90,7 +97,7 @@ class ResponseStream:
         written = self.write(data) if data is not None else None
         if not self.ended.done():
             self.ended.set_result(None)
-        self._begin()
+        self.begin()
         return written if written is not None else _Written(self)
 
     def set_content_type(self, content_type: str) -> None:
@@ -100,12 +107,12 @@ class ResponseStream:
             HeadAlreadySent: Something was written.
         """
         self._change("the content type")
-        self._head.headers["content-type"] = content_type
+        self.head.headers["content-type"] = content_type
 
     def set_metadata(self, metadata: HttpMetadata | Mapping[str, Any]) -> None:
         """Set status, headers and cookies; see ``HttpResponseStream.from_``."""
         self._change("the metadata")
-        apply_metadata(self._head, metadata)
+        apply_metadata(self.head, metadata)
         if self.host is not None:
             self.host.has_prelude = True
 
@@ -113,11 +120,11 @@ class ResponseStream:
         """Take over the head of a stream that is to be written here, while that is possible."""
         if self.begun.done():
             return
-        self._head.status = head.status
+        self.head.status = head.status
         for name in head.headers:
-            self._head.headers.pop(name)
+            self.head.headers.pop(name)
         for name, value in head.headers.items():
-            self._head.headers.add(name, value)
+            self.head.headers.add(name, value)
 
     def attach(self, feed: Feed) -> None:
         """The response is on its way: what waits goes first."""
@@ -125,8 +132,17 @@ class ResponseStream:
         early, self._early = self._early, []
         for data in early:
             feed.put(Encoded(data))
+        if not self.ended.done():
+            feed.commit()
         if not self._attached.done():
             self._attached.set_result(None)
+
+    def stop(self, ending: Ending) -> None:
+        """End the response, ``ending`` being why."""
+        if self._feed is not None:
+            self._feed.stop(ending)
+        else:
+            self.end()
 
     def close(self) -> None:
         """Nothing is taken any more, and nobody waits: the response is over, or another."""
@@ -141,17 +157,18 @@ class ResponseStream:
             raise StreamClosed("the response has ended")
 
     def _change(self, what: str) -> None:
-        if self.begun.done() or self._head.is_committed:
+        if self.begun.done() or self.head.is_committed:
             raise HeadAlreadySent(what)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Let the head leave."""
         if not self.begun.done():
             self.begun.set_result(None)
 
     def _put(self, data: bytes) -> Awaitable[None]:
         if not data:
             return _Written(self)
-        self._begin()
+        self.begin()
         if self._feed is not None:
             return self._feed.put_unasked(Encoded(data))
         # One write may exceed the bound, as in an outbox; the next must wait.

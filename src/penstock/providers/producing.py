@@ -1,7 +1,7 @@
 """A source as the producer that a format needs.
 
 Lives here: the one decision: a format that writes a model's chunks gets chunks, also where the
-source yields an SDK's own events. Stays out: what the events mean (``providers/``).
+source yields an SDK's own events. Stays out: what the events mean.
 """
 
 from __future__ import annotations
