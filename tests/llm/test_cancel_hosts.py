@@ -1,4 +1,4 @@
-"""C5 on hosts that do not tell when a reader leaves: WSGI at its next write, Lambda at its deadline.
+"""C5 on hosts that do not tell of a reader that left: WSGI at its next write, Lambda at its end.
 
 As ``test_cancel.py``, which measures what the SDKs do, with ``PENSTOCK_TABLE=1 pytest -s``.
 """
