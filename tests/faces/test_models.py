@@ -39,7 +39,7 @@ def ask(face: Face, provider: Provider, way: str, format: str) -> Any:
     return face.ask(view)
 
 
-@pytest.fixture(params=FACES.values(), ids=FACES)
+@pytest.fixture(params=list(FACES.values()), ids=list(FACES))
 def face(request: pytest.FixtureRequest) -> Any:
     return request.param
 

@@ -558,8 +558,8 @@ async def test_an_unknown_shape(event: Any) -> None:
 
 
 async def test_recorded_responses() -> None:  # C1: of boto3 with a list, of Gemini's JSON
-    told = {"messageStop": {"stopReason": "end_turn"}}
-    assert await read({"stream": [{"messageStart": {"role": "assistant"}}, told]}) == [Done()]
+    told = [{"messageStart": {"role": "assistant"}}, {"messageStop": {"stopReason": "end_turn"}}]
+    assert [chunk async for chunk in chunks({"stream": told})] == [Done()]
     assert await read([{"prompt_feedback": {"block_reason": "SAFETY"}}]) == [Done("content-filter")]
 
 
