@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, HttpError, Stream, endpoint
+from penstock import Channel, Context, HttpError, Stream, endpoint
 from penstock.chunk import Error, Text
 from penstock.formats import SseDecoder
 from penstock.testing import FakeClock, check_ui_message_stream, open_stream
@@ -129,3 +129,23 @@ async def test_a_stream_by_itself() -> None:
     made = await Stream(["a"], format="openai", model="m", message_id="id").to_bytes()
     assert b'"id":"id"' in made
     assert b'"content":"a"' in made
+
+
+@pytest.mark.parametrize("history", [0, 10])
+@pytest.mark.parametrize("format", [*FORMATS, "text"])
+async def test_a_channels_subscriber(format: str, history: int) -> None:
+    # S3, W16: its head leaves before there is an item, and the items are written as they are
+    room: Channel[Any] = Channel("room", history=history) if history else Channel("room")
+
+    @endpoint(format=format)
+    def app(ctx: Context) -> Any:
+        return room.subscribe()
+
+    async with open_stream(app) as stream:
+        await room.broadcast(Text("Hello"))
+        await stream.wait_for(lambda: b"Hello" in stream.body)
+        room.close()
+        body = await stream.read()
+    if format == "ui-message-stream":
+        check_ui_message_stream(body)
+    assert body.count(b"Hello") == 1

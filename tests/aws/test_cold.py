@@ -9,7 +9,7 @@ import sys
 import pytest
 
 # Whatever else would load it: orjson brings uuid and datetime with it.
-NOT_LOADED = ("penstock.chunk", "penstock.llm", "penstock.providers", "penstock.client") + (
+NOT_LOADED = ("penstock.chunk", "penstock.llm", "penstock.providers.reading", "penstock.client") + (
     "hashlib",
     "http",
     "boto3",

@@ -156,9 +156,9 @@ async def test_in_the_middle(provider: Provider, way: str) -> None:
 async def test_a_response_whose_reader_takes_nothing(
     provider: Provider, way: str, form: str
 ) -> None:
-    """Held by a stalled reader, through ASGI; the source is ours, inside another, or the SDK's."""
-    script, stream = scripted(provider, way, talks=True, pause=0.005)
-    script.then = (script.then or b"") * 200
+    """Held by a stalled reader while it floods, through ASGI; the source in three forms."""
+    script, stream = scripted(provider, way, talks=True, pause=0)
+    script.then = (script.then or b"") * 2000
     gone, stalled = asyncio.Event(), asyncio.Event()
 
     async def nested() -> AsyncIterator[Any]:

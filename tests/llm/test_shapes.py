@@ -557,6 +557,12 @@ async def test_an_unknown_shape(event: Any) -> None:
         await read([event])
 
 
+async def test_recorded_responses() -> None:  # C1: of boto3 with a list, of Gemini's JSON
+    told = [{"messageStart": {"role": "assistant"}}, {"messageStop": {"stopReason": "end_turn"}}]
+    assert [chunk async for chunk in chunks({"stream": told})] == [Done()]
+    assert await read([{"prompt_feedback": {"block_reason": "SAFETY"}}]) == [Done("content-filter")]
+
+
 @pytest.mark.parametrize("source", ["text", b"bytes", {"a": 1}, 7, None])
 def test_no_source(source: Any) -> None:
     with pytest.raises(TypeError):

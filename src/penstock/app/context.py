@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, TypeVar, Unpack, cast, overload
 
-from penstock.app.producing import producer_of
 from penstock.app.session import SessionCallback, SessionKeywords, make_session
 from penstock.core.format import Format
 from penstock.core.head import Head
@@ -21,6 +20,7 @@ from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.core.session import Session
 from penstock.errors import UsageError
+from penstock.providers.producing import producer_of
 from penstock.types import HeaderValues, Scope, Source
 
 __all__ = ("Context",)

@@ -31,7 +31,6 @@ from penstock.app.plan import (
     make_plan,
     make_route,
 )
-from penstock.app.producing import producer_of
 from penstock.asgi import AsgiSink
 from penstock.core.format import Format
 from penstock.core.head import Head
@@ -43,6 +42,7 @@ from penstock.core.request import MAX_BODY, Request, is_over
 from penstock.core.response import RenderError, Response, Streaming, problem_response, stream_head
 from penstock.core.session import Session
 from penstock.errors import HttpError, InvalidOption
+from penstock.providers.producing import producer_of
 from penstock.types import ASGIApp, Receive, Scope, Send
 from penstock.wsgi import WsgiApp
 

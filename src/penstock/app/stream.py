@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
-from penstock.app.producing import producer_of
 from penstock.asgi import respond
 from penstock.core.ending import Ending
 from penstock.core.format import Format
@@ -16,6 +15,7 @@ from penstock.core.memory import MemorySink
 from penstock.core.options import StreamKeywords, resolve
 from penstock.core.response import Streaming, stream_head
 from penstock.errors import StreamError
+from penstock.providers.producing import producer_of
 from penstock.types import Receive, Scope, Send, Source
 from penstock.wsgi import Environ, StartResponse, WsgiApp
 

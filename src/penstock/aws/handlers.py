@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, overl
 from penstock.app.context import Context
 from penstock.app.endpoint import EndpointBuilder, endpoint
 from penstock.app.plan import METHODS, Middleware
-from penstock.app.producing import producer_of
 from penstock.aws.app_handler import MARGIN, AsgiHandler, InvokeMode
 from penstock.aws.calling import Calling
 from penstock.aws.mixed import MixedEncoder, Raw
@@ -25,6 +24,7 @@ from penstock.core.format import Format
 from penstock.core.options import StreamKeywords, StreamOptions, resolve
 from penstock.core.response import Response, Streaming, stream_head
 from penstock.errors import InvalidOption
+from penstock.providers.producing import producer_of
 
 if TYPE_CHECKING:
     from penstock.aws.types import LambdaContext

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from penstock.app.producing import producer_of
 from penstock.aws.response_stream import ResponseStream
 from penstock.core.ending import Ending
 from penstock.core.format import Encoder, Format
 from penstock.core.head import Head
 from penstock.errors import Overflow
 from penstock.formats import get_format
+from penstock.providers.producing import producer_of
 from penstock.types import Source
 
 __all__ = ("create_lambda_stream",)

@@ -11,7 +11,6 @@ from base64 import b64decode
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from typing import Any
 
-from penstock.app.producing import producer_of
 from penstock.aws.mixed import Mixed, Raw
 from penstock.aws.response_stream import apply_metadata
 from penstock.core.format import Format
@@ -19,8 +18,8 @@ from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming
-from penstock.core.upstream import is_provider_stream
 from penstock.formats import Text
+from penstock.providers.producing import producer_of
 
 __all__ = ("response_of",)
 
@@ -65,8 +64,9 @@ def response_of(
             f"{name} returned {type(reply).__name__}; expected a mapping, str, bytes, a file, an "
             "async or sync iterable, a Stream, or None"
         )
-    producer = producer_of(items, format) if is_provider_stream(items) else Reading(items)
-    return Streaming(producer, Mixed(format), options, head, end_mark=False)
+    # A handler's own text is raw; that of a channel or of an answer is an item like the others.
+    wire = format if getattr(items, "yields_items", False) else Mixed(format)
+    return Streaming(producer_of(items, format), wire, options, head, end_mark=False)
 
 
 def _proxy_response(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.core.ending import Ending
 from penstock.core.log import Entry, EventLog, split_cursor
@@ -52,10 +52,9 @@ class Following:
     down.
     """
 
-    # Its iterator is to be told of its stream (``Attaching``), so nothing may stand in between.
-    attaches: ClassVar[bool] = True
-
     __slots__ = ("_after", "_key", "_log", "_options", "_token")
+
+    yields_items = True  # never raw text, also where a host takes text for that
 
     def __init__(
         self, log: EventLog, options: RunOptions, key: str, after: str | None, token: str | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Protocol
 
 from penstock.core.cursor import split_cursors
@@ -19,7 +19,7 @@ from penstock.core.logged_hub import WAIT, LoggedHub, reset_event
 from penstock.core.message import Message
 from penstock.core.producer import Feed
 from penstock.errors import CursorGone, Overflow
-from penstock.event import Event
+from penstock.event import Event, Numbered
 
 __all__ = ("Subscribable", "Subscription")
 
@@ -50,6 +50,8 @@ class Subscription:
 
     __slots__ = ("_after", "_channel", "_replay", "_state")
 
+    yields_items = True  # never raw text, also where a host takes text for that
+
     def __init__(self, channel: Subscribable, after: str, state: Any, replay: bool) -> None:
         self._channel, self._after, self._state, self._replay = channel, after, state, replay
 
@@ -64,11 +66,12 @@ class _FromHub:
 
     def __init__(self, channel: Subscribable, state: Any) -> None:
         self._channel, self._state = channel, state
-        self._events: deque[Event] = deque()
+        self._events: deque[Message] = deque()
         self._news: asyncio.Future[None] | None = None
         self._room: list[asyncio.Future[None]] = []  # broadcasters that wait
         self._past = 0
         self._feed: Feed | None = None
+        self._write: Callable[[Message], Any] = event_of
         self._overflowed = False
         self.ended = channel.is_closed
         self._hub = channel.hub()
@@ -77,7 +80,7 @@ class _FromHub:
 
     async def attach_to_feed(self, feed: Feed) -> None:
         """Let the head leave: the first event may be long in coming."""
-        self._feed = feed
+        self._feed, self._write = feed, _item_for(feed)
         feed.commit()
 
     # --- the channel's side
@@ -97,7 +100,7 @@ class _FromHub:
             return
         if self.is_full and self._channel.overflow == "drop_oldest":
             self._events.popleft()
-        self._events.append(event_of(message))
+        self._events.append(message)
         _finish(self._news)
 
     async def turn(self) -> None:
@@ -137,7 +140,7 @@ class _FromHub:
     def __aiter__(self) -> _FromHub:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> Any:
         while not self._events and not self.ended:
             self._news = asyncio.get_running_loop().create_future()
             try:
@@ -149,10 +152,10 @@ class _FromHub:
             self._break_off()
         if not self._events:
             raise StopAsyncIteration
-        event = self._events.popleft()
+        message = self._events.popleft()
         if self._room and not self.is_full:
             self._make_room()
-        return event
+        return self._write(message)
 
     def _break_off(self) -> None:
         """The reader is too slow for the channel's policy."""
@@ -185,16 +188,18 @@ class _FromLog:
         self._hub = hub
         cursors = split_cursors(after)
         self._after = cursors.get(hub.tag) or cursors.get("")
-        self._events: AsyncGenerator[Event] | None = None
+        self._events: AsyncGenerator[Any] | None = None
+        self._write: Callable[[Message], Any] = event_of
 
     async def attach_to_feed(self, feed: Feed) -> None:
         """Let the head leave: the first event may be long in coming."""
+        self._write = _item_for(feed)
         feed.commit()
 
     def __aiter__(self) -> _FromLog:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> Any:
         if self._events is None:
             self._events = self._follow()
         return await anext(self._events)
@@ -204,17 +209,19 @@ class _FromLog:
         if self._events is not None:
             await self._events.aclose()
 
-    async def _follow(self) -> AsyncGenerator[Event]:
+    async def _follow(self) -> AsyncGenerator[Any]:
         hub, after = self._hub, self._after
         if after is None and not self._replay:
             after = await hub.tail()
-            yield Event(id=after)  # a place to come back to, though nothing came yet
+            if self._write is not _bare:
+                yield Event(id=after)  # a place to come back to, though nothing came yet
         while not self._channel.is_closed:
             try:
                 page = await self._page(after)
             except CursorGone as gone:
                 after = None
-                yield reset_event(gone.reason)
+                if self._write is not _bare:
+                    yield reset_event(gone.reason)
                 continue
             for entry in page:
                 after = entry.id
@@ -222,7 +229,7 @@ class _FromLog:
                     return
                 message = Message.from_entry(entry)
                 if message.is_for(self._state, None, None):
-                    yield event_of(message)
+                    yield self._write(message)
 
     async def _page(self, after: str | None) -> list[Entry]:
         """Return what comes next; nothing when the channel was closed meanwhile."""
@@ -233,6 +240,19 @@ class _FromLog:
             return await read if read.done() else []
         finally:
             read.cancel()
+
+
+def _item_for(feed: Feed) -> Callable[[Message], Any]:
+    """Return what makes the items of ``feed``: bare where the format has no place for ids."""
+    return _numbered if getattr(feed.encoder, "takes_ids", False) else _bare
+
+
+def _numbered(message: Message) -> Any:
+    return Numbered(message.item, message.id) if message.id else message.item
+
+
+def _bare(message: Message) -> Any:
+    return message.item
 
 
 def event_of(message: Message) -> Event:

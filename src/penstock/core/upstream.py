@@ -35,6 +35,9 @@ _STREAMS = ("stream", "body", "completion", "responseStream")
 _STEP_TIMEOUT = 2.0
 _POKE_SECONDS = 1.0
 
+# How many generators and wrappers may be between a stream and its response: google-genai has six.
+_DEPTH = 8
+
 
 def is_provider_stream(stream: Any) -> bool:
     """Whether ``stream`` is an SDK's own, by the name of the package that it is from."""
@@ -53,7 +56,7 @@ async def close_upstream(iterator: Any, *streams: Any) -> None:
         iterator: What was read.
         streams: What it came from, outermost last; closed too.
     """
-    if is_provider_stream(iterator):
+    if is_provider_stream(iterator) and not await _close_response((iterator, *streams)):
         await _poke(iterator)
     closed: list[Any] = []
     for stream in (iterator, *streams):
@@ -64,6 +67,41 @@ async def close_upstream(iterator: Any, *streams: Any) -> None:
             close = getattr(stream, name, None)
             if close is not None and callable(close):
                 await _call(close)
+
+
+async def _close_response(streams: tuple[Any, ...]) -> bool:
+    """Close the response behind one of ``streams``; whether it was found, and is closed.
+
+    The quick way, where nobody is reading: a poke first reads all that a flood has left behind, and
+    may run out of time at it.
+    """
+    for stream in streams:
+        response = _response_of(stream, _DEPTH)
+        if response is not None:
+            await _call(response.aclose)
+            return response.is_closed is True
+    return False
+
+
+def _response_of(stream: Any, depth: int) -> Any:
+    """Return the response of httpx or httpx2 that ``stream`` reads, or None.
+
+    openai's and anthropic's streams show it; google-genai's are generators around generators.
+    """
+    if hasattr(stream, "aclose") and hasattr(stream, "is_closed"):
+        return stream
+    if depth == 0:
+        return None
+    if inspect.isasyncgen(stream):
+        inner = list(stream.ag_frame.f_locals.values()) if stream.ag_frame is not None else []
+    else:
+        inner = [getattr(stream, name, None) for name in ("response", "response_stream")]
+    for each in inner:
+        if each is not None and each is not stream:
+            found = _response_of(each, depth - 1)
+            if found is not None:
+                return found
+    return None
 
 
 async def _poke(iterator: Any) -> None:

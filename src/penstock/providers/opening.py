@@ -10,13 +10,14 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.core.source import aiterate, check_source, discard, in_thread_of_its_own
-from penstock.core.upstream import close_upstream, is_provider_stream, unwrapped
+from penstock.core.upstream import close_upstream, is_provider_stream
+from penstock.core.upstream import unwrapped as unwrapped_stream
 
 __all__ = ("Opened", "check_stream", "discard_stream", "open_stream")
 
@@ -27,12 +28,22 @@ def check_stream(source: Any) -> None:
     Raises:
         TypeError: It is text, a mapping that is no boto3 response, or nothing to iterate.
     """
-    check_source(unwrapped(source))
+    check_source(_unwrapped(source))
+
+
+def _unwrapped(source: Any) -> Any:
+    """Return the event stream of a boto3 response, of a recorded one too; else ``source``."""
+    stream = unwrapped_stream(source)
+    if stream is source and isinstance(source, Mapping):
+        for name in ("stream", "body"):
+            if isinstance(source.get(name), (list, tuple)):
+                return source[name]
+    return stream
 
 
 async def discard_stream(source: Any) -> None:
     """Close a stream that was never read, so that the provider stops."""
-    source = unwrapped(source)
+    source = _unwrapped(source)
     if hasattr(source, "__aiter__") and is_provider_stream(source):
         await close_upstream(source.__aiter__(), source)
     else:
@@ -64,7 +75,7 @@ async def open_stream(source: Any, stack: AsyncExitStack) -> Opened:
         TypeError: What a callable, an awaitable or a context manager gave is no source.
     """
     while True:
-        source = unwrapped(source)
+        source = _unwrapped(source)
         check_source(source)
         if isinstance(source, AbstractAsyncContextManager) and not _is_open(source):
             manager: Any = source
@@ -143,7 +154,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
         try:
             loop.call_soon_threadsafe(tell, result, error)
         except RuntimeError:  # the loop is closed: nobody is left to be told
-            close = getattr(unwrapped(result), "close", None)
+            close = getattr(_unwrapped(result), "close", None)
             if close is not None and not inspect.iscoroutinefunction(close):
                 close()
 

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from penstock.chunk import Chunk, Done, Error, Text
+from penstock.core.producer import Attaching, Feed
 from penstock.core.source import close_iterator
 from penstock.errors import StreamError
 from penstock.event import Event
@@ -55,12 +56,13 @@ class Chunks:
         lenient: Hand on what is of no known shape as it is, for a format to write or refuse.
     """
 
-    __slots__ = ("__weakref__", "_begun", "_items", "_stream")
+    __slots__ = ("__weakref__", "_begun", "_feeds", "_items", "_stream")
 
     def __init__(self, stream: Any, *, lenient: bool = False) -> None:
         check_stream(stream)
         self._stream, self._begun = stream, False
-        self._items: AsyncGenerator[Any, None] = _read(stream, lenient)
+        self._feeds: list[Feed] = []  # one at most: the stream that it feeds
+        self._items: AsyncGenerator[Any, None] = _read(stream, lenient, self._feeds)
 
     def __aiter__(self) -> Chunks:
         return self
@@ -68,6 +70,10 @@ class Chunks:
     async def __anext__(self) -> Any:
         self._begun = True
         return await self._items.__anext__()
+
+    async def attach_to_feed(self, feed: Feed) -> None:
+        """Keep ``feed`` for an iterator of ours that wants to know it (``Attaching``)."""
+        self._feeds[:] = [feed]
 
     async def aclose(self) -> None:
         """Close the stream, and the provider's connection; harmless when it has ended."""
@@ -78,11 +84,15 @@ class Chunks:
             await close_iterator(self._items)
 
 
-async def _read(stream: Any, lenient: bool) -> AsyncGenerator[Any, None]:
+async def _read(stream: Any, lenient: bool, feeds: list[Feed]) -> AsyncGenerator[Any, None]:
     """Read ``stream`` in the task of whoever iterates: a cancelled read is the SDK's to unwind."""
     async with AsyncExitStack() as stack:
         opened = await open_stream(stream, stack)
         events, reading = opened.events, _Reading(opened, lenient)
+        if lenient and isinstance(events, Attaching):
+            async for item in _attached(events, feeds):
+                yield item
+            return
         while True:
             try:
                 event = await events.__anext__()
@@ -100,6 +110,14 @@ async def _read(stream: Any, lenient: bool) -> AsyncGenerator[Any, None]:
                 return
         for piece in reading.end():
             yield piece
+
+
+async def _attached(events: Any, feeds: list[Feed]) -> AsyncGenerator[Any, None]:
+    """Yield what a channel's subscriber or an answer's follower yields: it is the format's."""
+    for feed in feeds:
+        await events.attach_to_feed(feed)
+    async for item in events:
+        yield item
 
 
 class _Reading:

@@ -19,6 +19,9 @@ from penstock.providers.shape import Shape, at
 
 __all__ = ("recognise",)
 
+# As its SDK's objects and their model_dump() name them, and as its JSON does.
+_GEMINI = ("candidates", "usage_metadata", "usageMetadata", "prompt_feedback", "promptFeedback")
+
 
 def recognise(event: Any) -> Shape | None:
     """Return what reads a stream that begins with ``event``; None: it is of no known shape."""
@@ -53,7 +56,7 @@ def _by_fields(event: Any) -> Shape | None:
     if isinstance(at(event, "choices"), (list, tuple)):
         return OpenAiChat()
     has = event.__contains__ if isinstance(event, Mapping) else _has(event)
-    if any(map(has, ("candidates", "usageMetadata", "promptFeedback"))):
+    if any(map(has, _GEMINI)):
         return Gemini()
     if isinstance(at(event, "done"), bool) and (
         at(event, "message") is not None or at(event, "response") is not None

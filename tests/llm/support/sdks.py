@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = (
     "async_anthropic",
@@ -10,12 +10,29 @@ __all__ = (
     "async_ollama",
     "async_openai",
     "boto",
+    "close_all",
     "sync_anthropic",
     "sync_google",
     "sync_openai",
 )
 
+T = TypeVar("T")
+
 ASKED: Any = [{"role": "user", "content": "hi"}]
+_OPEN: list[Any] = []
+
+
+def _kept(client: T) -> T:
+    """Return ``client``, to be closed after the test: what nobody closes warns in another's."""
+    _OPEN.append(client)
+    return client
+
+
+def close_all() -> None:
+    """Close the clients of a test. Those of asyncio hold nothing once their loop has ended."""
+    clients, _OPEN[:] = list(_OPEN), []
+    for client in clients:
+        client.close()
 
 
 def async_openai(url: str) -> Any:
@@ -27,7 +44,7 @@ def async_openai(url: str) -> Any:
 def sync_openai(url: str) -> Any:
     from openai import OpenAI
 
-    return OpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0)
+    return _kept(OpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0))
 
 
 def async_anthropic(url: str) -> Any:
@@ -39,7 +56,7 @@ def async_anthropic(url: str) -> Any:
 def sync_anthropic(url: str) -> Any:
     from anthropic import Anthropic
 
-    return Anthropic(api_key="k", base_url=url, max_retries=0)
+    return _kept(Anthropic(api_key="k", base_url=url, max_retries=0))
 
 
 def google(url: str) -> Any:
@@ -53,14 +70,14 @@ def async_google(url: str) -> Any:
 
 
 def sync_google(url: str) -> Any:
-    return google(url)
+    return _kept(google(url))
 
 
 def boto(url: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    return boto3.client(
+    client = boto3.client(
         "bedrock-runtime",
         region_name="us-east-1",
         endpoint_url=url,
@@ -68,6 +85,7 @@ def boto(url: str) -> Any:
         aws_secret_access_key="s",
         config=Config(retries={"max_attempts": 0}, parameter_validation=False),
     )
+    return _kept(client)
 
 
 def async_ollama(url: str) -> Any:

@@ -1,7 +1,7 @@
 """A source as the producer that a format needs.
 
 Lives here: the one decision: a format that writes a model's chunks gets chunks, also where the
-source yields an SDK's own events. Stays out: what the events mean (``providers/``).
+source yields an SDK's own events. Stays out: what the events mean.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ def producer_of(source: Any, format: Format) -> Producer:
     Raises:
         TypeError: ``source`` can never be one.
     """
-    if getattr(type(source), "attaches", False):  # an answer's follower: it holds chunks already
-        return Reading(source)
     if format.name not in _OF_CHUNKS and (format.name != "text" or _is_ours(source)):
         return Reading(source)
     from penstock.providers.reading import Chunks  # what a stream of rows never needs
