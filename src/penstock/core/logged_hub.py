@@ -192,10 +192,10 @@ class LoggedRegistration(Registration):
     def start(self) -> None:
         """Begin to catch up, from where the reader left off."""
         tag = self._logged_hub.tag
-        cursor = self.session.cursor_for(tag)
+        cursor, is_certain = self.session.cursor_for(tag)
         if cursor is not None and split_cursor(cursor) is not None:
             self.session.places[tag] = cursor  # other channels' ids say it too, from now on
-        self._catch_up(self._begin(cursor))
+        self._catch_up(self._begin(cursor, is_certain))
 
     def restart(self, reason: str) -> None:
         """Begin anew: what came after the session's place cannot be told."""
@@ -272,11 +272,16 @@ class LoggedRegistration(Registration):
             if not started.done():
                 started.set_result(None)
 
-    async def _begin(self, cursor: str | None) -> None:
+    async def _begin(self, cursor: str | None, is_certain: bool) -> None:
         try:
             if cursor is not None:
-                await self._read_on(cursor)
-            elif self._replay:
+                try:
+                    await self._read_on(cursor)
+                    return
+                except CursorGone as gone:
+                    if is_certain or gone.reason != "unknown" or self._cursor != cursor:
+                        raise
+            if self._replay:
                 await self._read_on(await self._replay_from())
             else:
                 await self._from_now()
