@@ -193,7 +193,7 @@ class LoggedRegistration(Registration):
         """Begin to catch up, from where the reader left off."""
         tag = self._logged_hub.tag
         cursor, is_certain = self.session.cursor_for(tag)
-        if cursor is not None and split_cursor(cursor) is not None:
+        if cursor is not None and is_certain and split_cursor(cursor) is not None:
             self.session.places[tag] = cursor  # other channels' ids say it too, from now on
         self._catch_up(self._begin(cursor, is_certain))
 
@@ -283,14 +283,17 @@ class LoggedRegistration(Registration):
         """Begin at a cursor that may be another channel's."""
         now = await self._now()
         try:
-            await self._read_on(cursor)
+            await self._logged_hub.read(cursor)
         except CursorGone as gone:
-            if gone.reason != "unknown" or self._cursor != cursor:
+            if gone.reason != "unknown":
                 raise
             if self._replay:
                 await self._read_on(await self._replay_from())
             else:
                 await self._from(now)
+            return
+        self.session.places[self._logged_hub.tag] = cursor
+        await self._read_on(cursor)
 
     async def _now(self) -> str:
         """Return the cursor of now. Broadcasts wait for that, and for nothing else of us."""
