@@ -18,7 +18,7 @@ from statistics import median
 from bench.process import cpu_seconds
 from bench.servers import Server
 
-__all__ = ("LOADS", "Figures", "Load", "Reader", "measure", "readers")
+__all__ = ("LOADS", "Figures", "Load", "Reader", "allow_sockets", "measure", "readers")
 
 _TIMEOUT = 120.0  # a load that takes longer is broken, not slow
 _keys = itertools.count()
@@ -134,7 +134,7 @@ class Reader(asyncio.Protocol):
 @asynccontextmanager
 async def readers(server: Server, target: str, count: int, n: int) -> AsyncIterator[list[Reader]]:
     """Open ``count`` streams of ``target``; they are hung up when the block is left."""
-    _allow_sockets(count)
+    allow_sockets(count)
     loop = asyncio.get_running_loop()
     transports: list[asyncio.Transport] = []
     opened: list[Reader] = []
@@ -152,10 +152,18 @@ async def readers(server: Server, target: str, count: int, n: int) -> AsyncItera
             transport.abort()
 
 
-def _allow_sockets(wanted: int) -> None:
+def allow_sockets(wanted: int) -> bool:
+    """Let this process, and those that it starts, have ``wanted`` sockets; return whether it may.
+
+    A server that was started before keeps its own limit, and accepts nobody past it.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted + 100:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, wanted + 100), hard))
+    needed = wanted + 100
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        return False
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return True
 
 
 async def measure(server: Server, load: Load) -> Figures:

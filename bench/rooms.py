@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
-from bench.load import Reader, readers
+from bench.load import Reader, allow_sockets, readers
 from bench.process import cpu_seconds, rss_bytes
 from bench.servers import Contender, Server, free_port, serving
 
@@ -90,6 +90,9 @@ class _Moment:
 
 async def _idle(count: int) -> None:
     """Print what ``count`` idle sessions of one channel hold, and what one broadcast costs."""
+    if not allow_sockets(count):  # before the server starts: it is its limit, too
+        print(f"no {count:,} sockets here (ulimit -n): that line is left out", file=sys.stderr)
+        return
     with serving(_IDLE) as server:
         empty = _Moment.of(server)
         # The last to come is told of; each has an event before, and gets one broadcast.

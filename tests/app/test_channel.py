@@ -178,6 +178,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"history": True},
     {"overflow": "wait"},
     {"max_queue": 0},
+    {"log": "redis://127.0.0.1"},
+    {"snapshot": "now"},
 ]
 
 

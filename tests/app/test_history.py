@@ -223,6 +223,50 @@ async def test_a_session_in_several_logged_channels_has_one_cursor() -> None:
             assert sorted([first.data, *await reader.data()]) == ["c2", "n2"]
 
 
+async def test_a_channel_that_is_new_in_the_session_does_not_take_anothers_cursor() -> None:
+    # S5: the reader came from a version of the app that had one channel
+    news, chat = Channel[Any]("news", history=9), Channel[Any]("chat", history=9)
+    cursor = await chat.broadcast("c1")
+    await chat.broadcast("c2")
+    async with join(news, chat, after=cursor) as reader:
+        data = await reader.data(2)
+        assert "c2" in data
+        assert "c1" not in data
+    async with join(chat, news, after=cursor) as reader:
+        assert await reader.data() == ["c2"]
+        await news.broadcast("n1")
+        assert await reader.data() == ["n1"]
+        assert not [event for event in reader.stream.events if event.event == "reset"]
+
+
+async def test_one_that_catches_up_slowly_holds_up_nobody() -> None:
+    # S3, F9: a stalled reader amid its replay, and a snapshot that itself broadcasts
+    room = make()
+    ids = [await room.broadcast("x" * 4000) for _ in range(60)]
+    sessions: list[Session[Any]] = []
+
+    async def snapshot(session: Session[Any]) -> None:
+        await room.broadcast("from a snapshot")
+        await session.push("all of it", "snapshot")
+
+    @endpoint
+    def app(ctx: Context) -> Any:
+        sessions.append(ctx.session())
+        room.register(sessions[-1], snapshot=snapshot)
+        return sessions[-1]
+
+    async with join(room) as reader:
+        async with open_stream(app, headers={"last-event-id": ids[0]}, buffer=1):
+            async with asyncio.timeout(10):
+                await room.broadcast("live")
+                assert await reader.data() == ["live"]
+        async with open_stream(app, headers={"last-event-id": "unknown"}) as stream:
+            assert (await stream.next_event()).event == "reset"
+            assert (await stream.next_event()).data == "all of it"
+            assert (await stream.next_event()).data == "from a snapshot"
+        assert await reader.data() == ["from a snapshot"]
+
+
 async def test_drop_oldest_says_so() -> None:
     # S5, F9
     room = make(overflow="drop_oldest", max_queue=5)

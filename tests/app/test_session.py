@@ -306,6 +306,13 @@ def test_a_scope_without_its_channels() -> None:
         create_session({"type": "http"}, receive)  # type: ignore[call-overload]  # it is refused
 
 
+async def test_awaited_as_in_other_languages_it_says_what_to_write() -> None:
+    async def nothing(*message: Any) -> Any: ...
+
+    with pytest.raises(UsageError, match="async with create_session"):
+        await create_session({"type": "http", "headers": []}, nothing, nothing)
+
+
 def test_registering_from_a_thread_says_where_to() -> None:
     session = create_session({"type": "http", "method": "GET", "path": "/", "headers": []})
     with pytest.raises(UsageError, match="async def"):

@@ -229,6 +229,16 @@ async def test_a_batch_is_one_write_whatever_is_pushed_meanwhile() -> None:
         assert any(together in chunk for chunk in stream.chunks)
 
 
+async def test_a_batch_that_nobody_awaits_is_told_of() -> None:
+    # F13: it would be lost in silence
+    async def callback(session: Session[None]) -> None:
+        with pytest.warns(RuntimeWarning, match="never sent"):
+            session.batch(lambda buffer: None)
+        await session.push("after")
+
+    assert await body_of(callback) == b"data: after\n\n"
+
+
 async def test_a_batch_that_fails_sends_nothing() -> None:
     # S2
     async def callback(session: Session[Any]) -> None:

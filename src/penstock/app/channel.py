@@ -78,6 +78,9 @@ class Channel(Generic[State]):
             raise InvalidOption("overflow", overflow, '"close", "drop_oldest" or "block"')
         if type(max_queue) is not int or max_queue < 1:
             raise InvalidOption("max_queue", max_queue, "a number of events, 1 or more")
+        if log is not None and not callable(getattr(log, "append_many", None)):
+            raise InvalidOption("log", log, "an EventLog, such as RedisLog(url), or None")
+        _check_snapshot(snapshot)
         self.name, self.max_queue = name, max_queue
         self.overflow: OverflowPolicy = overflow
         self.key = f"channel:{name}"
@@ -116,6 +119,7 @@ class Channel(Generic[State]):
             UsageError: No event loop runs here.
         """
         self._check_open()
+        _check_snapshot(snapshot)
         if _running() is None:
             raise UsageError(
                 "a session is registered on its event loop: from an async def view, or from the "
@@ -369,6 +373,11 @@ class _Done:
 
 
 _DONE = _Done()
+
+
+def _check_snapshot(snapshot: Any) -> None:
+    if snapshot is not None and not callable(snapshot):
+        raise InvalidOption("snapshot", snapshot, "a function of the session, or None")
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

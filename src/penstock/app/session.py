@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeAlias, TypedDict, TypeVar, cast
 
 from penstock.asgi import respond
 from penstock.clock import Clock
@@ -24,7 +24,7 @@ from penstock.core.request import Request
 from penstock.core.response import Streaming, stream_head
 from penstock.core.session import Session
 from penstock.core.settle import settle
-from penstock.errors import ClientDisconnected, InvalidOption, StreamClosed
+from penstock.errors import ClientDisconnected, InvalidOption, StreamClosed, UsageError
 from penstock.types import HeaderValues, Receive, Scope, Send, Serializer
 
 __all__ = (
@@ -157,6 +157,12 @@ class SessionContext(AbstractAsyncContextManager[Session[State]], Generic[State]
         self._owner: asyncio.Task[Any] | None = None
         self._cancelling = 0
         self._cancelled = False
+
+    def __await__(self) -> NoReturn:
+        raise UsageError(
+            "a session over bare ASGI lives in a block: "
+            "async with create_session(scope, receive, send) as session"
+        )
 
     async def __aenter__(self) -> Session[State]:
         session, loop = self._session, asyncio.get_running_loop()

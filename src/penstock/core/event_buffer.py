@@ -7,6 +7,7 @@ Stays out: where the bytes go.
 from __future__ import annotations
 
 import codecs
+import warnings
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -169,7 +170,7 @@ class Batch:
         fill: Fills the buffer; None: it is full, or the ``async with`` block fills it.
     """
 
-    __slots__ = ("_buffer", "_fill", "_send")
+    __slots__ = ("_buffer", "_fill", "_send", "_used")
 
     def __init__(
         self,
@@ -178,11 +179,13 @@ class Batch:
         fill: Callable[[EventBuffer], Awaitable[None] | None] | None,
     ) -> None:
         self._buffer, self._send, self._fill = buffer, send, fill
+        self._used = False
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._run().__await__()
 
     async def _run(self) -> None:
+        self._used = True
         filled = self._fill(self._buffer) if self._fill is not None else None
         if filled is not None:
             await filled
@@ -193,7 +196,13 @@ class Batch:
         if data:
             await self._send(data)
 
+    def __del__(self) -> None:
+        if not self._used:  # as Python tells of a coroutine
+            message = "a batch was never sent: await session.batch(...), or enter it"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+
     async def __aenter__(self) -> EventBuffer:
+        self._used = True
         return self._buffer
 
     async def __aexit__(

@@ -192,10 +192,10 @@ class LoggedRegistration(Registration):
     def start(self) -> None:
         """Begin to catch up, from where the reader left off."""
         tag = self._logged_hub.tag
-        cursor = self.session.cursor_for(tag)
-        if cursor is not None and split_cursor(cursor) is not None:
+        cursor, is_certain = self.session.cursor_for(tag)
+        if cursor is not None and is_certain and split_cursor(cursor) is not None:
             self.session.places[tag] = cursor  # other channels' ids say it too, from now on
-        self._catch_up(self._begin(cursor))
+        self._catch_up(self._begin(cursor, is_certain))
 
     def restart(self, reason: str) -> None:
         """Begin anew: what came after the session's place cannot be told."""
@@ -259,33 +259,54 @@ class LoggedRegistration(Registration):
         self._catching_up = loop.create_task(self._guarded(work), name="penstock catch-up")
 
     async def _guarded(self, work: Awaitable[None]) -> None:
-        started = self._logged_hub.loop.create_future()
-        self._logged_hub.starting.add(started)
-        started.add_done_callback(self._logged_hub.starting.discard)
         try:
             await work
         except StreamClosed:
             pass  # the session has ended: nobody is left to catch up
         except Exception as exc:
             self.session.fail(exc)
-        finally:
-            if not started.done():
-                started.set_result(None)
 
-    async def _begin(self, cursor: str | None) -> None:
+    async def _begin(self, cursor: str | None, is_certain: bool) -> None:
         try:
-            if cursor is not None:
+            if cursor is not None and is_certain:
                 await self._read_on(cursor)
+            elif cursor is not None:
+                await self._try(cursor)
             elif self._replay:
                 await self._read_on(await self._replay_from())
             else:
-                await self._from_now()
+                await self._from(await self._now())
         except CursorGone as gone:
             await self._reset(gone.reason)
 
-    async def _from_now(self) -> None:
+    async def _try(self, cursor: str) -> None:
+        """Begin at a cursor that may be another channel's."""
+        now = await self._now()
+        try:
+            await self._logged_hub.read(cursor)
+        except CursorGone as gone:
+            if gone.reason != "unknown":
+                raise
+            if self._replay:
+                await self._read_on(await self._replay_from())
+            else:
+                await self._from(now)
+            return
+        self.session.places[self._logged_hub.tag] = cursor
+        await self._read_on(cursor)
+
+    async def _now(self) -> str:
+        """Return the cursor of now. Broadcasts wait for that, and for nothing else of us."""
         hub = self._logged_hub
-        tail = await hub.tail()
+        started = hub.loop.create_future()
+        hub.starting.add(started)
+        try:
+            return await hub.tail()
+        finally:
+            hub.starting.discard(started)
+            started.set_result(None)
+
+    async def _from(self, tail: str) -> None:
         await self._place(tail)
         await self._read_on(tail)
 
@@ -313,8 +334,7 @@ class LoggedRegistration(Registration):
                 made = self._snapshot(session)
                 if made is not None:
                     await made
-                await self._place(tail)
-                await self._read_on(tail)
+                await self._from(tail)
                 return
             except CursorGone as gone:  # trimmed faster than this reader reads
                 reason = gone.reason

@@ -49,6 +49,7 @@ class SessionLife(Pushing):
 
     __slots__ = (
         "__weakref__",
+        "_asked",
         "_awaited_by",
         "_callback",
         "_closed",
@@ -104,6 +105,7 @@ class SessionLife(Pushing):
         self._connected: asyncio.Future[None] | None = None
         self._watch: Callable[[Ending], None] | None = None
         self._cursors: dict[str, str] | None = None  # what the reader came with, by tag
+        self._asked = False  # a channel has taken the one that names no channel
         self._logged: dict[str, str] | None = None  # where it is now, by tag
 
     @property
@@ -291,15 +293,19 @@ class SessionLife(Pushing):
         """Return this session's place in ``channel``."""
         return self._members.get(channel)
 
-    def cursor_for(self, tag: str) -> str | None:
+    def cursor_for(self, tag: str) -> tuple[str | None, bool]:
         """Return where the reader left off in the log of a channel, by tag; None: it did not say.
 
-        An id that names no channel belongs to the first that asks.
+        And whether that is certain. An id that names no channel belongs to the first that asks,
+        unless its log does not know it: so the others get it too, as a guess.
         """
         if self._cursors is None:
             self._cursors = split_cursors(self.last_event_id)
-        found = self._cursors.pop(tag, None)
-        return found if found is not None else self._cursors.pop("", None)
+        found, unnamed = self._cursors.pop(tag, None), self._cursors.get("")
+        if found is not None or unnamed is None:
+            return found, True
+        is_first, self._asked = not self._asked, True
+        return unnamed, is_first
 
     @property
     def places(self) -> dict[str, str]:

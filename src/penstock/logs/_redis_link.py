@@ -11,7 +11,7 @@ import logging
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -57,6 +57,15 @@ async def _cancellable(command: Callable[..., Any], *arguments: Any) -> Any:
     return result
 
 
+def _packed(command: Sequence[str | int]) -> bytes:
+    """Return a command as it goes to Redis; redis-py's own packing costs several times as much."""
+    parts = [b"*%d\r\n" % len(command)]
+    for argument in command:
+        data = str(argument).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
 class Watched:
     """A key that the reader watches.
 
@@ -84,15 +93,19 @@ class Watched:
 
     def after(self, cursor: EventId, limit: int) -> list[Entry]:
         """Return what comes next after a cursor, as far as that is here; empty: ask Redis."""
+        recent = self.recent
+        if not recent or recent[-1].id == cursor:
+            return []
+        if len(recent) > 1 and recent[-2].id == cursor:  # as good as always
+            return [recent[-1]]
         split = split_cursor(cursor)
-        oldest = split_cursor(self.recent[0].id) if self.recent else None
-        newest = split_cursor(self.recent[-1].id) if self.recent else None
+        oldest, newest = split_cursor(recent[0].id), split_cursor(recent[-1].id)
         if not split or not oldest or not newest or not split[0] == oldest[0] == newest[0]:
             return []  # another epoch's: only Redis can tell
         skip = split[1] + 1 - oldest[1]
-        if skip < 0 or newest[1] - oldest[1] != len(self.recent) - 1:
+        if skip < 0 or newest[1] - oldest[1] != len(recent) - 1:
             return []
-        return [self.recent[at] for at in range(skip, min(skip + limit, len(self.recent)))]
+        return [recent[at] for at in range(skip, min(skip + limit, len(recent)))]
 
 
 class Link:
@@ -137,10 +150,10 @@ class Link:
             url, **{"max_connections": 16, "timeout": patience, "socket_timeout": 5.0, **common}
         )
         self.client = redis.Redis.from_pool(pool)
-        # One connection, for XREAD alone.
-        self._blocking = redis.from_url(
-            url, **{**common, "max_connections": 1, "socket_timeout": _BLOCK + 5.0}
-        )
+        # One connection, for XREAD alone: held as it is, since a client spends more on each event
+        # than the event does. Its timeout is that of a whole look.
+        waiting = {"socket_connect_timeout": 5.0, **common, "socket_timeout": None}
+        self._blocking = redis.ConnectionPool.from_url(url, **waiting).make_connection()
         self._patience, self._decode = patience, decode
         self.waiters = Waiters()
         self._watched: dict[str, Watched] = {}  # by the stream's name
@@ -252,11 +265,12 @@ class Link:
             self._is_blocked = True
             try:
                 look = (*command, self._wake, *watched, self._wake_id, *positions)
-                reply = await _cancellable(self._blocking.execute_command, *look)
+                reply = await _cancellable(self._look, look)
                 for name, events in reply or ():
                     self._take(name.decode(), events)
                 tries = 0
             except Exception as exc:
+                await self._blocking.disconnect(nowait=True)  # a late reply is nobody's
                 # Whatever it is: those that wait depend on this task. What was missed meanwhile is
                 # read by its id.
                 if not tries:
@@ -267,6 +281,11 @@ class Link:
                 tries += 1
             finally:
                 self._is_blocked = False
+
+    async def _look(self, command: Sequence[str | int]) -> Any:
+        async with asyncio.timeout(_BLOCK + 5.0):
+            await self._blocking.send_packed_command(_packed(command), check_health=False)
+            return await self._blocking.read_response()
 
     def _take(self, stream: str, events: list[Any]) -> None:
         if stream == self._wake:
@@ -301,6 +320,6 @@ class Link:
             # Again: a cancellation may get lost in redis-py; see _cancellable().
             _, tasks = await asyncio.wait(tasks, timeout=0.05)
         self.waiters.close()
-        await self._blocking.aclose()
+        await self._blocking.disconnect(nowait=True)
         await self.client.aclose()
         await self.client.connection_pool.aclose()

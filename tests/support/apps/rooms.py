@@ -32,12 +32,14 @@ def events(ctx: Context) -> Any:
 
 @endpoint
 async def say(ctx: Context) -> dict[str, Any]:
-    """Broadcast ``n`` events of this ``process``, one after the other; tell which were kept."""
+    """Broadcast ``n`` events of this ``process``, to a user or to all; tell which were kept."""
     process, first, n = ctx.query["process"], int(ctx.query.get("first", "0")), int(ctx.query["n"])
+    to = ctx.query.get("to")
+    match = None if to is None else {"user": to}
     kept = []
     for number in range(first, first + n):
         text = f"{process}-{number}"
-        await room.broadcast({"text": text}, "line")
+        await room.broadcast({"text": text}, "line", match=match)
         kept.append(text)
         await asyncio.sleep(float(ctx.query.get("pause", "0")))
     return {"kept": kept}
