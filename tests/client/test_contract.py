@@ -326,7 +326,8 @@ def test_the_service_itself(service: str) -> None:
         told["capabilities"]
     )
     urls = {"streamUrl": service, "callbackUrl": service}
-    for wrong in ({}, [], {**urls, "readTimeoutMs": -1}, {**urls, "lastEventId": "a\nb"}):
+    wrongs: list[Any] = [{}, [], {**urls, "readTimeoutMs": -1}, {**urls, "lastEventId": "a\nb"}]
+    for wrong in wrongs:
         assert HTTP.post(service, json=wrong).status_code == 400, wrong
     assert HTTP.post(service, content=b"{").status_code == 400
     assert HTTP.delete(f"{service}/streams/none").status_code == 404

@@ -60,6 +60,12 @@ class Reader:
             while not ready():
                 await asyncio.sleep(0.01)
 
+    async def until_it_has(self, count: int) -> None:
+        await self.until(lambda: len(self.events) >= count)
+
+    async def until_lost(self, times: int) -> None:
+        await self.until(lambda: len(self.lost) >= times)
+
     def numbers(self, name: str) -> list[int]:
         return [event.json()["i"] for event in self.events if event.event == name]
 
@@ -82,14 +88,14 @@ async def test_a_room_is_resumed_where_it_was_lost(server: Server) -> None:
         await reader.until(lambda: call(server, "/facts")["big"] > before["big"])
         for first in range(0, 60, 20):
             await asyncio.to_thread(call, server, "/say", room="big", first=first, last=first + 9)
-            await reader.until(lambda first=first: len(reader.events) > first + 9)
+            await reader.until_it_has(first + 10)
             losses = len(reader.lost)
             await asyncio.to_thread(call, server, "/hang-up")
             await asyncio.to_thread(
                 call, server, "/say", room="big", first=first + 10, last=first + 19
             )
-            await reader.until(lambda losses=losses: len(reader.lost) > losses)
-            await reader.until(lambda first=first: len(reader.events) >= first + 20)
+            await reader.until_lost(losses + 1)
+            await reader.until_it_has(first + 20)
     assert reader.numbers("big") == list(range(60))
     assert len({event.id for event in reader.events}) == 60
     assert all(info.has_cursor for info in reader.lost)
@@ -100,9 +106,9 @@ async def test_an_unknown_cursor_is_a_reset(server: Server, cursor: str) -> None
     # S5: the event says why; then comes all that is held, and live events after it.
     await asyncio.to_thread(call, server, "/say", room="small", first=0, last=9)
     async with reading(server, "/small", last_event_id=cursor) as reader:
-        await reader.until(lambda: len(reader.events) >= 6)
+        await reader.until_it_has(6)
         await asyncio.to_thread(call, server, "/say", room="small", first=10, last=11)
-        await reader.until(lambda: len(reader.events) >= 8)
+        await reader.until_it_has(8)
     first = reader.events[0]
     assert (first.event, first.json()) == ("reset", {"reason": "unknown"})
     assert reader.numbers("small") == list(range(5, 12))
@@ -112,11 +118,11 @@ async def test_a_cursor_that_is_too_old_is_a_reset(server: Server) -> None:
     # S5. Nobody has read this room before: what a reader was sent is at hand for a while longer.
     ids = (await asyncio.to_thread(call, server, "/say", room="old", first=0, last=20))["ids"]
     async with reading(server, "/old", last_event_id=ids[0]) as reader:
-        await reader.until(lambda: len(reader.events) >= 6)
+        await reader.until_it_has(6)
     assert reader.events[0].event == "reset"
     assert reader.numbers("old") == list(range(16, 21))
     async with reading(server, "/old", last_event_id=ids[-3]) as reader:
-        await reader.until(lambda: len(reader.events) >= 2)
+        await reader.until_it_has(2)
     assert (reader.events[0].event, reader.numbers("old")) == ("old", [19, 20])
 
 
@@ -126,12 +132,12 @@ async def test_one_cursor_for_two_rooms(server: Server) -> None:
         await reader.until(lambda: all(call(server, "/facts")[name] for name in ("small", "big")))
         await asyncio.to_thread(call, server, "/say", room="big", first=0, last=2)
         await asyncio.to_thread(call, server, "/say", room="small", first=0, last=2)
-        await reader.until(lambda: len(reader.events) >= 6)
+        await reader.until_it_has(6)
         assert "_" in reader.events[-1].id
         await asyncio.to_thread(call, server, "/hang-up")
         await asyncio.to_thread(call, server, "/say", room="small", first=3, last=5)
         await asyncio.to_thread(call, server, "/say", room="big", first=3, last=5)
-        await reader.until(lambda: len(reader.events) >= 12)
+        await reader.until_it_has(12)
     assert reader.numbers("big") == reader.numbers("small") == list(range(6))
     assert reader.lost[0].last_event_id == reader.events[5].id
     assert not any(event.event == "reset" for event in reader.events)
@@ -143,7 +149,7 @@ async def test_an_answer_is_followed_over_losses_to_its_end(server: Server) -> N
     await asyncio.to_thread(call, server, "/start", key=key, n=200)
     async with reading(server, f"/answer?key={key}") as reader:
         for count in (20, 60, 100):
-            await reader.until(lambda count=count: len(reader.events) > count)
+            await reader.until_it_has(count)
             await asyncio.to_thread(call, server, "/hang-up")
         await asyncio.wait_for(reader.task, 30)
     assert reader.numbers("message") == list(range(200))

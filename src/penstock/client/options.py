@@ -79,7 +79,8 @@ class Options:
         format: "sse" or "ndjson"; None: as the response's content type says.
         last_event_id: Where to resume from; None or "" for the start.
         reconnect: Ask again when the stream ends without its end mark, or is cut. None: for GET,
-            HEAD and REPORT always; else only a cut, and only with an id to resume from.
+            HEAD and REPORT always, but for what ended in ``[DONE]``; else only a cut, and only
+            with an id to resume from.
         max_retries: Attempts in vain before ``ConnectionLost``, those for the first connection
             included. None: no bound, but the first connection must succeed.
         retry_delay: Reconnection time until the server gives one with ``retry``.

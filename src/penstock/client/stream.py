@@ -71,7 +71,7 @@ class BaseStream(Generic[T]):
 
     @property
     def end(self) -> ServerSentEvent | None:
-        """The event that ended the stream, by its id or by ``until=``; None: none has."""
+        """The event that ended the stream, by its id, ``[DONE]`` or ``until=``; None: none has."""
         return self._conversation.end
 
     @property
