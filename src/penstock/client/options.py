@@ -7,6 +7,7 @@ Stays out: what is done with them.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
@@ -59,6 +60,8 @@ class ReadKeywords(TypedDict, total=False):
     sleep: Callable[[float], Any] | None
     uniform: Callable[[float, float], float]
 
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 # Not None: ``json=None`` is a body, the JSON null.
 _NO_JSON: Any = object()
@@ -141,7 +144,9 @@ class Options:
         self._check_kinds()
 
     def _check_kinds(self) -> None:
-        if self.method is not None and not (isinstance(self.method, str) and self.method.strip()):
+        if self.method is not None and not (
+            isinstance(self.method, str) and _TOKEN.fullmatch(self.method.strip())
+        ):
             raise InvalidOption("method", self.method, "an HTTP method")
         if self.reconnect not in (None, True, False):
             raise InvalidOption("reconnect", self.reconnect, "True, False or None")
