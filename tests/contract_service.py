@@ -184,6 +184,9 @@ class Service:
         self, method: str, path: str, receive: Any
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         body = await _body(receive)
+        path = (
+            f"/{path.strip('/')}"  # the harness puts our Location behind the address it was given
+        )
         if path == "/" and method == "GET":
             told = json.dumps({"capabilities": CAPABILITIES}).encode()
             return 200, [(b"content-type", b"application/json")], told
@@ -191,27 +194,40 @@ class Service:
             self._quit()
             return 204, [], b""
         if path == "/" and method == "POST":
-            return self._start(json.loads(body))
+            return self._start(body)
         reader = self._readers.get(path)
         if reader is None:
             return 404, [], b""
         if method == "DELETE":
             await self._readers.pop(path).close()
             return 204, [], b""
-        command = json.loads(body).get("command")
+        command = (_object(body) or {}).get("command")
         if command == "restart":
             reader.restart()
         elif command != "listen":  # all types are listened to anyway
             return 400, [], b"unknown command"
         return 202, [], b""
 
-    def _start(self, wanted: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        if not {"streamUrl", "callbackUrl"} <= wanted.keys():
-            return 400, [], b"streamUrl and callbackUrl are required"
+    def _start(self, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        wanted = _object(body)
+        if wanted is None or not {"streamUrl", "callbackUrl"} <= wanted.keys():
+            return 400, [], b"an object with streamUrl and callbackUrl is required"
+        try:
+            reader = self._make(wanted)
+        except (StreamError, ValueError, TypeError) as exc:
+            return 400, [], str(exc).encode()
         self._count += 1
         path = f"/streams/{self._count}"
-        self._readers[path] = self._make(wanted)
+        self._readers[path] = reader
         return 201, [(b"location", path.encode())], b""
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 async def _body(receive: Any) -> bytes:

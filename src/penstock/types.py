@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, Union
 
 __all__ = (
     "ASGIApp",
+    "HeaderValue",
     "HeaderValues",
     "Message",
     "MessageId",
@@ -37,7 +38,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Given headers: one value, several, or None, which removes a default.
-HeaderValues: TypeAlias = Mapping[str, str | Sequence[str] | None]
+HeaderValue: TypeAlias = str | Sequence[str] | None
+HeaderValues: TypeAlias = Mapping[str, HeaderValue]
 
 # Any value to text; bytes must be UTF-8.
 Serializer: TypeAlias = Callable[[Any], str | bytes]

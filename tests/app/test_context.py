@@ -81,6 +81,32 @@ async def test_several_values(fetch: Any) -> None:
     assert [cookie.partition(";")[0] for cookie in cookies] == ["a=1", "b=2"]
 
 
+@pytest.mark.parametrize("how", ["a generator", "a stream", "a session"])
+async def test_headers_set_by_hand(how: str) -> None:
+    # H2: as in headers=, whether the format's defaults are there by then or not.
+    def set_head(ctx: Context) -> None:
+        ctx.head.headers["X-Accel-Buffering"] = None
+        ctx.head.headers["x-two"] = ["a", "b"]
+
+    async def items(ctx: Context) -> Any:
+        set_head(ctx)
+        yield "x"
+
+    def stream(ctx: Context) -> Any:
+        set_head(ctx)
+        return ctx.sse(["x"])
+
+    def session(ctx: Context) -> Any:
+        set_head(ctx)
+        return ctx.session(lambda session: None)
+
+    ways = {"a generator": items, "a stream": stream, "a session": session}
+    async with open_stream(endpoint()(ways[how])) as opened:
+        assert "x-accel-buffering" not in opened.headers
+        assert opened.headers.getlist("x-two") == ["a", "b"]
+        assert opened.content_type == "text/event-stream"
+
+
 # H3: the host owns them
 @on_each_host
 async def test_hop_by_hop_headers_are_not_sent(fetch: Any) -> None:

@@ -336,6 +336,18 @@ async def test_commit_by_hand() -> None:
         assert (await stream.next_event()).data == "x"
 
 
+async def test_commit_may_be_awaited() -> None:
+    @endpoint
+    async def failing(ctx):
+        await ctx.commit()
+        raise HttpError(404)
+        yield
+
+    async with open_stream(failing) as stream:
+        assert stream.status == 200
+        assert (await stream.next_event()).json()["errors"][0]["status"] == 404
+
+
 # E1 no more: once the head left, an error is an event, whatever its status
 async def test_after_an_early_commit_an_error_is_an_event() -> None:
     @endpoint(commit="start")

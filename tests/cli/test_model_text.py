@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock import ServerSentEvent
-from penstock.cli.model_text import error_of, text_of
+from penstock.cli.model_text import error_after, error_of, text_of
 
 TEXTS: dict[str, tuple[Any, str]] = {
     "ours": ({"type": "text", "content": "hi"}, "hi"),
@@ -66,6 +66,7 @@ ERRORS: dict[str, tuple[Any, str | None]] = {
     "a chunk": ({"type": "error", "error": {"message": "overloaded"}}, "overloaded"),
     "ai sdk": (ServerSentEvent(data='{"type":"error","errorText":"no"}'), "no"),
     "openai": ({"error": {"message": "bad key", "code": 1}}, "bad key"),
+    "openai in sse": (ServerSentEvent(data='{"error":{"message":"bad key"}}'), "bad key"),
     "text": (ServerSentEvent("error", "broke"), "broke"),
     "without a sentence": (ServerSentEvent("error", '{"a":1}'), '{"a": 1}'),
     "a row with a column": ({"id": 1, "error": None}, None),
@@ -76,3 +77,11 @@ ERRORS: dict[str, tuple[Any, str | None]] = {
 @pytest.mark.parametrize(("item", "said"), ERRORS.values(), ids=ERRORS)
 def test_errors(item: Any, said: str | None) -> None:
     assert error_of(item) == said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [("[DONE]", "no"), ('{"type":"finish"}', "no"), ('{"type":"text-delta","delta":"a"}', None)],
+)
+def test_what_closes_a_wire_leaves_its_error(data: str, said: str | None) -> None:
+    assert error_after("no", ServerSentEvent(data=data)) == said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import httpx2
@@ -413,6 +414,7 @@ MISTAKES = {
     "until": {"until": 3},
     "callback": {"on_comment": "print"},
     "method": {"method": ""},
+    "two words for a method": {"method": "GE T"},
     "reconnect": {"reconnect": 3},
 }
 
@@ -423,6 +425,13 @@ def test_mistakes_are_told_where_they_are_made(options) -> None:
         with pytest.raises(UsageError):
             stream = make("http://127.0.0.1/", **options)
             stream._begin()
+
+
+@pytest.mark.parametrize("url", ["", " ", None])
+def test_no_address(url: Any) -> None:
+    for make in (connect, aconnect):
+        with pytest.raises(InvalidOption, match="url="):
+            make(url)
 
 
 async def test_a_client_of_the_other_kind_is_refused() -> None:

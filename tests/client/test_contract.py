@@ -325,5 +325,26 @@ def test_the_service_itself(service: str) -> None:
     assert {"bom", "comments", "headers", "last-event-id", "post", "read-timeout"} <= set(
         told["capabilities"]
     )
-    assert HTTP.post(service, json={}).status_code == 400
+    urls = {"streamUrl": service, "callbackUrl": service}
+    wrongs: list[Any] = [{}, [], {**urls, "readTimeoutMs": -1}, {**urls, "lastEventId": "a\nb"}]
+    for wrong in wrongs:
+        assert HTTP.post(service, json=wrong).status_code == 400, wrong
+    assert HTTP.post(service, content=b"{").status_code == 400
     assert HTTP.delete(f"{service}/streams/none").status_code == 404
+    assert HTTP.post(f"{service}/streams/none", json={"command": "restart"}).status_code == 404
+
+
+def test_commands(harness: Harness) -> None:
+    harness.open(tag="a test's name")
+    peer = harness.connection()
+    for command, status in (
+        ({"command": "listen", "listen": {"type": "greeting"}}, 202),
+        ({"command": "dance"}, 400),
+        ({}, 400),
+    ):
+        assert HTTP.post(harness.location, json=command).status_code == status
+    # The harness puts the Location behind the address that it was given, a slash at its end or not.
+    told = harness.location.replace("/streams", "//streams")
+    assert HTTP.post(told, json={"command": "listen", "listen": {"type": "x"}}).status_code == 202
+    peer.send(b"event: greeting\ndata: Hello\n\n")
+    assert harness.event() == ("greeting", "Hello", "")

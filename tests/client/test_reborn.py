@@ -54,7 +54,7 @@ def server(tmp_path: Path) -> Iterator[Reborn]:
 class Reader:
     """A client in a thread of its own, of either kind."""
 
-    def __init__(self, url: str, face: str) -> None:
+    def __init__(self, url: str, face: str, **options: Any) -> None:
         self.events: list[Any] = []
         self.reconnects: list[Reconnect] = []
         self.opened: list[Any] = []
@@ -63,6 +63,7 @@ class Reader:
             "max_retries": 10_000, "retry_delay": 0.02, "uniform": lambda low, high: low,
             "on_reconnect": self.reconnects.append,
             "on_open": self.opened.append,
+            **options,
         }  # fmt: skip
         work = self._read if face == "sync" else lambda url: asyncio.run(self._aread(url))
         self.thread = threading.Thread(target=work, args=(url,), daemon=True)
@@ -103,6 +104,16 @@ def test_with_ids_no_event_is_lost_or_doubled(server: Reborn, face: str) -> None
     lost = [info for info in reader.reconnects if info.attempt == 1 and info.last_event_id]
     assert len(lost) == LIVES
     assert all(info.has_cursor for info in lost)
+
+
+def test_on_a_log_of_its_own_no_event_is_lost_or_doubled(server: Reborn) -> None:
+    # S6, and S5 over the loss: the writer is killed too, and goes on where its log says.
+    reader = Reader(f"{server.url}room", "async", until="over")
+    _live(server, reader)
+    seen = [event.json()["i"] for event in reader.events if event.event == "message"]
+    assert seen == list(range(1, len(seen) + 1))
+    assert [event.event for event in reader.events[len(seen) :]] == ["over"]  # and no "reset"
+    assert sum(info.attempt == 1 for info in reader.reconnects) >= LIVES
 
 
 def test_without_ids_the_client_says_that_it_had_no_cursor(server: Reborn) -> None:

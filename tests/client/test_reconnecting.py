@@ -62,6 +62,29 @@ def test_a_lost_stream_is_resumed_from_its_last_id(read, cut) -> None:
     assert isinstance(info.error, ConnectionLost if cut else type(None))
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut"])
+def test_what_ended_in_done_is_not_asked_for_again(read, cut) -> None:
+    # The chat wires' last event: they have no ids, so the whole answer would come once more.
+    with scripted(sends(b"data: a\n\ndata: [DONE]\n\n", cut=cut)) as server:
+        found = read(server.url)
+    assert (found.data, len(server.requests)) == (["a", "[DONE]"], 1)
+
+
+DONE_IS_NOT_ALL = {
+    "told to ask again": ({"reconnect": True}, b"data: [DONE]\n\n", ["[DONE]", "b"]),
+    "another end is asked for": ({"until": "over"}, b"data: [DONE]\n\n", ["[DONE]", "b"]),
+    "more came behind it": ({}, b"data: [DONE]\n\ndata: a\n\n", ["[DONE]", "a", "b"]),
+    "within a text": ({}, b"data: not [DONE]\n\n", ["not [DONE]", "b"]),
+}
+
+
+@pytest.mark.parametrize(("options", "sent", "data"), DONE_IS_NOT_ALL.values(), ids=DONE_IS_NOT_ALL)
+def test_done_is_not_the_end_of_all(read, options, sent, data) -> None:
+    with scripted(in_turn(sends(sent), sends(b"data: b\n\n" + END))) as server:
+        found = read(server.url, **options)
+    assert (found.data, len(server.requests)) == (data, 2)
+
+
 def test_without_ids_it_says_that_there_is_no_cursor(read, caplog) -> None:
     with caplog.at_level("INFO", "penstock.client"):
         with scripted(in_turn(sends(b"data: a\n\n"), sends(END))) as server:

@@ -60,6 +60,22 @@ def test_a_formats_default_gives_way_to_what_is_there() -> None:
     assert other.headers["cache-control"] == "no-cache"
 
 
+def test_set_by_hand_a_list_is_several_values_and_none_removes() -> None:
+    # H2: as in headers=
+    headers = Head(headers={"X-A": "1"}).headers
+    headers["x-a"] = ["2", "3"]
+    assert headers.getlist("X-A") == ["2", "3"]
+    with pytest.raises(InvalidField):
+        headers["x-a"] = ["4", "5\n"]
+    assert headers.getlist("X-A") == ["2", "3"]
+    headers["X-A"] = None
+    headers["X-B"] = None  # which a format would add later
+    headers.default("x-b", "no")
+    assert headers.items() == []
+    headers["x-b"] = "yes"
+    assert headers.items() == [("x-b", "yes")]
+
+
 def test_a_default_is_checked_as_any_other() -> None:
     # H2, H4
     head = Head()

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-from penstock import Context, Endpoint, Event, Response, endpoint
+from penstock import Channel, Context, Endpoint, Event, Response, endpoint
 from penstock.asgi import run_lifespan
 from penstock.types import Receive, Scope, Send
 
@@ -38,6 +38,25 @@ async def log(ctx: Context):
         yield Event({"i": i}, event="tick", id=i)
     if after >= 8:
         yield Event({}, event="done", id="~end")
+
+
+room: Channel[Any] = Channel("polyfills", history=100)
+
+
+@endpoint(retry=20)
+def session(ctx: Context) -> Any:
+    """A room in which five ticks were broadcast, for readers that can send no header."""
+    joined = ctx.session()
+    room.register(joined, replay=True)
+    return joined
+
+
+@endpoint
+async def speak(ctx: Context) -> dict[str, Any]:
+    """Broadcast five ticks, then "done"; tell their ids."""
+    ids = [await room.broadcast({"i": i}, "tick") for i in range(5)]
+    await room.broadcast({}, "done")
+    return {"ids": ids}
 
 
 def _ada(ctx: Context) -> Response | None:
@@ -121,6 +140,8 @@ async def lines(ctx: Context):
 ROUTES: dict[str, Endpoint] = {
     "/kinds": kinds,
     "/log": log,
+    "/session": session,
+    "/speak": speak,
     "/private": private,
     "/page": page,
     "/counts": counts,

@@ -39,6 +39,17 @@ FETCH = """async (url) => {
     }
 }"""
 
+# What comes first, once it holds an event.
+FIRST = """async (url) => {
+    const over = new AbortController()
+    const { body } = await fetch(url, { signal: over.signal })
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (!text.includes('data:')) text += (await reader.read()).value
+    over.abort()
+    return text
+}"""
+
 
 def _serve() -> Server:
     return serve("uvicorn", "tests.interop.app:app", args=["--log-level=warning"])
@@ -81,6 +92,20 @@ def test_a_polyfills_cursor(page: Any, name: str) -> None:
     # S1
     found, _ = page.evaluate(LISTEN, [f"/log?{name}=5", {}])
     assert found == TICKS[6:]
+
+
+@pytest.mark.parametrize("name", ["lastEventId", "evs_last_event_id"])
+@pytest.mark.parametrize("padding", ["padding=true", "evs_preamble=1"])
+def test_a_polyfills_session(page: Any, server: Server, name: str, padding: str) -> None:
+    # S1: the cursor and the padding are in the address, since a polyfill can send no header.
+    ids = httpx2.post(f"{server.url}/speak").json()["ids"]
+    url = f"/session?{name}={ids[2]}&{padding}"
+    found, _ = page.evaluate(LISTEN, [url, {}])
+    assert found == [["tick", ids[3], '{"i":3}'], ["tick", ids[4], '{"i":4}']]
+    # The padding stands before the first event: 2 KiB, for readers that hold back the first ones.
+    before = page.evaluate(FIRST, url).partition("data:")[0].split("\n")
+    assert max(len(line) for line in before if line.startswith(":")) >= 2048
+    page.evaluate("window.sources.forEach((source) => source.close())")
 
 
 def test_credentials_across_origins(page: Any) -> None:

@@ -80,6 +80,17 @@ def test_node_resumes(server: Server, reader: str) -> None:
     assert counts(server)["/log"] - before == 4
 
 
+@pytest.mark.parametrize("reader", ["eventsource", "undici EventSource"])
+@pytest.mark.parametrize(
+    "query", ["lastEventId={}&padding=true", "evs_last_event_id={}&evs_preamble=1"]
+)
+def test_node_with_a_polyfills_parameters(server: Server, reader: str, query: str) -> None:
+    # S1: 2 KiB of comment first, which is nobody's event.
+    ids = httpx2.post(f"{server.url}/speak").json()["ids"]
+    found = on_node(reader, f"{server.url}/session?{query.format(ids[1])}")
+    assert found == [("tick", ids[i], f'{{"i":{i}}}') for i in (2, 3, 4)]
+
+
 # -- Python
 
 

@@ -6,7 +6,7 @@ Lives here: ``Context``. Stays out: how endpoints are put together (``endpoint.p
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from functools import cached_property
 from typing import Any, TypeVar, Unpack, cast, overload
 
@@ -80,8 +80,10 @@ class Context(Request):
         """On Lambda the context that AWS gives a handler; None elsewhere."""
         return self.scope.get("aws.context")
 
-    def commit(self) -> None:
-        """Let the head leave now, before the first item is there.
+    def commit(self) -> Awaitable[None]:
+        """Let the head leave now, before the first item is there; it is done at the call.
+
+        What is returned may be awaited: that gives the head a turn of the loop to leave in.
 
         Raises:
             UsageError: The answer has not begun to stream; ``commit="start"`` does that.
@@ -90,6 +92,7 @@ class Context(Request):
         if pump is None:
             raise UsageError('no stream has begun to commit; use commit="start" for it')
         pump.commit()
+        return _Turn()
 
     def sse(
         self,
@@ -215,6 +218,15 @@ class Context(Request):
             response.head.absorb(self.head)
             self.head = response.head
         self._response = response if isinstance(response, Streaming) else None
+
+
+class _Turn:
+    """What gives the loop one turn when it is awaited, and nothing when it is not."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
 
 
 def _lower(headers: HeaderValues) -> dict[str, Any]:

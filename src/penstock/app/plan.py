@@ -104,6 +104,8 @@ def make_plan(
     stream_head(chosen, keywords)  # refuses a status or a header that cannot be sent
     if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 0:
         raise InvalidOption("max_body", max_body, "a number of bytes")
+    if name is not None and not isinstance(name, str):
+        raise InvalidOption("name", name, "a str, for log lines")
     if not isinstance(unavailable, bool):
         raise InvalidOption("unavailable", unavailable, "True or False")
     return Plan(

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.console import Mistake, remark
-from penstock.cli.model_text import error_of, text_of
+from penstock.cli.model_text import error_after, text_of
 from penstock.cli.showing import harmless
 from penstock.errors import StreamError
 from penstock.formats import NdjsonDecoder, SseDecoder
@@ -145,11 +145,14 @@ def shown(chunks: Iterable[bytes], text: bool) -> Iterator[tuple[str, str | None
     if decoder is None:
         yield from ((piece, None) for piece in _plain(first, chunks))
         return
+    failed: str | None = None
     for chunk in _all(first, chunks):
         for item in decoder.feed(chunk):
-            yield text_of(item), error_of(item)
+            failed = error_after(failed, item)
+            yield text_of(item), failed
     for item in decoder.close():
-        yield text_of(item), error_of(item)
+        failed = error_after(failed, item)
+        yield text_of(item), failed
 
 
 def _decoder(first: bytes) -> SseDecoder | NdjsonDecoder | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from penstock.event import ServerSentEvent
 
-__all__ = ("error_of", "text_of")
+__all__ = ("error_after", "error_of", "text_of")
 
 
 def text_of(item: Any) -> str:
@@ -30,12 +30,30 @@ def error_of(item: Any) -> str | None:
     """Return what ``item`` says went wrong; None when it is no error."""
     if isinstance(item, ServerSentEvent):
         value = _object(item.data)
-        is_error = item.event == "error" or (value or {}).get("type") == "error"
+        is_error = item.event == "error" or (value is not None and _is_wires_error(value))
         found = item.data if value is None else _gist(value)
         return found if is_error else None
     if isinstance(item, dict) and (item.get("type") == "error" or set(item) == {"error"}):
         return _gist(item)
     return None
+
+
+def error_after(failed: str | None, item: Any) -> str | None:
+    """Return what went wrong in a stream up to ``item``: a wire's closing records leave it so."""
+    is_closing = isinstance(item, ServerSentEvent) and (
+        item.data == "[DONE]" or (_object(item.data) or {}).get("type") in _CLOSING
+    )
+    return failed if is_closing else error_of(item)
+
+
+_CLOSING = ("finish-step", "finish", "abort")  # the AI SDK's, which an error may come before
+
+
+def _is_wires_error(value: dict[str, Any]) -> bool:
+    # The second is OpenAI's, and an object: a str may be anybody's message.
+    return value.get("type") == "error" or (
+        set(value) == {"error"} and isinstance(value["error"], dict)
+    )
 
 
 def _object(data: str) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.console import Mistake, remark
-from penstock.cli.model_text import error_of
+from penstock.cli.model_text import error_after
 from penstock.cli.showing import Screen, as_json, as_line, as_text
 from penstock.client import Reconnect, aconnect
 from penstock.errors import StreamError, UsageError
@@ -132,7 +132,7 @@ async def _follow(
         async with aconnect(url, on_reconnect=lost, **options) as events:
             is_open = True
             async for item in events:
-                failed = error_of(item)
+                failed = error_after(failed, item)
                 if not wanted(item):
                     screen.passed += 1
                     continue

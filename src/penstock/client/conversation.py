@@ -54,6 +54,8 @@ _log = logging.getLogger("penstock.client")
 _MAX_REDIRECTS = 20
 _LONGEST_RETRY = 3_600_000  # milliseconds: a server may write any number of digits
 _READ = Read()
+# The last event of OpenAI's wire and the AI SDK's. They have no ids: to ask again is to begin anew.
+_DONE = "[DONE]"
 # Each line with its end, or what is left: a CR at the very end counts, the decoder drops its LF.
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 # Asking for these again changes nothing on the server. REPORT: a GET with a body.
@@ -174,6 +176,7 @@ class Conversation:
     def _read_sse(self) -> Generator[Step, Answer, Lost | None]:
         """Deliver events; return why to ask again, or None at the stream's end."""
         wants_comments = self._options.on_comment is not None
+        done: ServerSentEvent | None = None
         decoder = SseDecoder(
             last_event_id=self.cursor,
             max_size=self._options.max_size,
@@ -197,8 +200,12 @@ class Conversation:
                     yield Deliver(events, self.cursor)
                 if events:
                     self._made_progress()
+                    done = events[-1] if events[-1].data == _DONE else None
         decoder.close()
         lost = got if isinstance(got, Lost) else Lost(None, "the stream ended")
+        if done is not None and self._is_end_of_all(lost):
+            self.end = done
+            return None
         if self._shall_resume(lost):
             return lost
         self._check_end(lost)
@@ -233,6 +240,11 @@ class Conversation:
         if wanted is None:
             return self.method in _SAFE or (lost.error is not None and bool(self.cursor))
         return wanted
+
+    def _is_end_of_all(self, lost: Lost) -> bool:
+        """Return whether a body that ended behind ``[DONE]`` was the whole stream."""
+        asked_for_more = self._options.reconnect is not None or self._until is not None
+        return lost is not RESTARTED and not asked_for_more
 
     def _read_ndjson(self) -> Generator[Step, Answer, Lost | None]:
         """Deliver values. There is no cursor to resume from: a cut is an error."""

@@ -7,6 +7,7 @@ Stays out: what is done with them.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict
@@ -60,6 +61,8 @@ class ReadKeywords(TypedDict, total=False):
     uniform: Callable[[float, float], float]
 
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+
 # Not None: ``json=None`` is a body, the JSON null.
 _NO_JSON: Any = object()
 
@@ -79,7 +82,8 @@ class Options:
         format: "sse" or "ndjson"; None: as the response's content type says.
         last_event_id: Where to resume from; None or "" for the start.
         reconnect: Ask again when the stream ends without its end mark, or is cut. None: for GET,
-            HEAD and REPORT always; else only a cut, and only with an id to resume from.
+            HEAD and REPORT always, but for what ended in ``[DONE]``; else only a cut, and only
+            with an id to resume from.
         max_retries: Attempts in vain before ``ConnectionLost``, those for the first connection
             included. None: no bound, but the first connection must succeed.
         retry_delay: Reconnection time until the server gives one with ``retry``.
@@ -140,7 +144,9 @@ class Options:
         self._check_kinds()
 
     def _check_kinds(self) -> None:
-        if self.method is not None and not (isinstance(self.method, str) and self.method.strip()):
+        if self.method is not None and not (
+            isinstance(self.method, str) and _TOKEN.fullmatch(self.method.strip())
+        ):
             raise InvalidOption("method", self.method, "an HTTP method")
         if self.reconnect not in (None, True, False):
             raise InvalidOption("reconnect", self.reconnect, "True, False or None")

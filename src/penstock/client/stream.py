@@ -28,10 +28,10 @@ class BaseStream(Generic[T]):
     _kind: str
 
     def __init__(self, url: str, options: Options) -> None:
-        if not isinstance(url, str):
-            url = str(url)  # an httpx.URL, a pydantic one
+        given = url
+        url = "" if url is None else str(url)  # an httpx.URL, a pydantic one
         if not url.strip():
-            raise InvalidOption("url", url, "an address")
+            raise InvalidOption("url", given, "an address")
         self._url, self._options = url, options
         self._clock: Clock = options.clock or current_clock()
         self._conversation = Conversation(url, options, now=self._clock.now)
@@ -71,7 +71,7 @@ class BaseStream(Generic[T]):
 
     @property
     def end(self) -> ServerSentEvent | None:
-        """The event that ended the stream, by its id or by ``until=``; None: none has."""
+        """The event that ended the stream, by its id, ``[DONE]`` or ``until=``; None: none has."""
         return self._conversation.end
 
     @property

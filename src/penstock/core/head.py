@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 from penstock.errors import HeadAlreadySent, InvalidField, InvalidOption
-from penstock.types import HeaderValues
+from penstock.types import HeaderValue, HeaderValues
 
 __all__ = ("Head", "Headers")
 
@@ -31,11 +31,12 @@ _BODILESS = frozenset((204, 205, 304))
 class Headers:
     """Response headers: names compare without case, a name may have several values."""
 
-    __slots__ = ("_head", "_items")
+    __slots__ = ("_head", "_items", "_unwanted")
 
     def __init__(self, head: Head | None = None) -> None:
         self._items: list[tuple[str, str]] = []
         self._head = head
+        self._unwanted: tuple[str, ...] = ()  # removed before a default came
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of ``name``."""
@@ -58,29 +59,20 @@ class Headers:
         self._items.append((_check_name(name), _check_value(name, value)))
 
     def default(self, name: str, value: str) -> None:
-        """Add a value that a format gives to all its streams, unless ``name`` is there.
+        """Add a value that a format gives to all its streams, unless ``name`` was set, or removed.
 
         Raises:
             InvalidField, HeadAlreadySent: As ``add`` does.
         """
         item = _default_item(name, value)
-        if item[0] not in self:
+        if item[0] not in self and item[0] not in self._unwanted:
             self._check_open(name)
             self._items.append(item)
 
     def apply(self, values: HeaderValues) -> None:
         """Replace each name given: a list gives several values, None removes it."""
         for name, value in values.items():
-            if value is None:
-                self.pop(name)
-            elif isinstance(value, str):
-                self[name] = value
-            elif isinstance(value, Sequence) and not isinstance(value, bytes):
-                self.pop(name)
-                for one in value:
-                    self.add(name, one)
-            else:
-                raise InvalidField(f"header {name}", value, "a str, a list of str, or None")
+            self[name] = value
 
     def pop(self, name: str) -> list[str]:
         """Remove ``name`` and return the values it had."""
@@ -99,10 +91,14 @@ class Headers:
         if self._head is not None and self._head.is_committed:
             raise HeadAlreadySent(f"header {name}")
 
-    def __setitem__(self, name: str, value: str) -> None:
-        key, value = _check_name(name), _check_value(name, value)
+    def __setitem__(self, name: str, value: HeaderValue) -> None:
+        """Replace a header: a list gives several values, None removes it, a default too."""
+        key = _check_name(name)
+        items = [(key, _check_value(name, one)) for one in _listed(name, value)]
         self.pop(key)
-        self._items.append((key, value))
+        if value is None:
+            self._unwanted = (*self._unwanted, key)
+        self._items.extend(items)
 
     def __getitem__(self, name: str) -> str:
         for value in self.getlist(name):
@@ -265,6 +261,16 @@ def _check_name(name: str) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise InvalidField("header name", name, "a token (letters, digits, '-')")
     return name.lower()
+
+
+def _listed(name: str, value: HeaderValue) -> Sequence[str]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return value
+    raise InvalidField(f"header {name}", value, "a str, a list of str, or None")
 
 
 @lru_cache(maxsize=64)
