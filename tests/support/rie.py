@@ -66,11 +66,24 @@ class Rie:
     def invoke(
         self, event: object, headers: Mapping[str, str] | None = None, *, timeout: float = 30.0
     ) -> RieAnswer:
-        """Invoke and wait for the whole answer."""
+        """Invoke and wait for the whole answer.
+
+        Where managed instances are still on their way to ask for the next, once more.
+        """
+        answers: list[RieAnswer] = []
+
+        def invoked() -> bool:
+            answers[:] = [self._invoke(event, headers or {}, timeout)]
+            return answers[0].headers.get("error-type") != "Runtime.Unavailable"
+
+        wait_until(invoked, timeout, self.log)
+        return answers[0]
+
+    def _invoke(self, event: object, headers: Mapping[str, str], timeout: float) -> RieAnswer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             path = "/2015-03-31/functions/function/invocations"
-            connection.request("POST", path, json.dumps(event), dict(headers or {}))
+            connection.request("POST", path, json.dumps(event), dict(headers))
             response = connection.getresponse()
             named = {name.lower(): value for name, value in response.getheaders()}
             return RieAnswer(response.status, named, response.read())
