@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +142,39 @@ def test_powertools_around_a_handler() -> None:
         assert f'"function_request_id":"{made.id}"' in function.log
         assert '"message":"inside"' in function.log
         assert function.api.invoke({}).wait().body == b'{"i":0}\n'
+
+
+def test_powertools_tracer_spans_the_stream() -> None:
+    # Done when 8: to a daemon on loopback, a failure once
+    root, parent = "1-6b071fad-0123456789abcdef01234567", "0123456789abcdef"
+    traced = {"Lambda-Runtime-Trace-Id": f"Root={root};Parent={parent};Sampled=1"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(10)
+        address = f"127.0.0.1:{daemon.getsockname()[1]}"
+        with running("with_tracer.handler", AWS_XRAY_DAEMON_ADDRESS=address) as function:
+            function.api.invoke({}, headers=traced).wait()
+            whole = _segments(daemon)
+            function.api.invoke({"fail": True}, headers=traced).wait()
+            failed = _segments(daemon)
+    for segments in (whole, failed):
+        handler, inside = segments["## handler"], segments["inside"]
+        assert handler["trace_id"] == inside["trace_id"] == root
+        assert handler["start_time"] <= inside["start_time"] <= handler["end_time"]
+    assert "cause" not in whole["## handler"]
+    [told] = failed["## handler"]["cause"]["exceptions"]
+    assert told["message"] == "told"
+
+
+def _segments(daemon: socket.socket) -> dict[str, Any]:
+    """Return what the daemon is sent, by its name, up to the handler's own segment."""
+    found: dict[str, Any] = {}
+    while "## handler" not in found:
+        header, segment = daemon.recv(65536).split(b"\n", 1)
+        assert json.loads(header)["format"] == "json"
+        told = json.loads(segment)
+        found[told["name"]] = told
+    return found
 
 
 def test_a_version_is_installed_once() -> None:
