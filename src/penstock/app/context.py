@@ -8,9 +8,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Generator
 from functools import cached_property
-from typing import Any, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
-from penstock.app.session import SessionCallback, SessionKeywords, make_session
 from penstock.core.format import Format
 from penstock.core.head import Head
 from penstock.core.inbox import Inbox
@@ -18,10 +17,13 @@ from penstock.core.options import StreamKeywords, resolve
 from penstock.core.producer import Emit, Writing
 from penstock.core.request import MAX_BODY, Request
 from penstock.core.response import Response, Streaming, stream_head
-from penstock.core.session import Session
 from penstock.errors import UsageError
 from penstock.providers.producing import producer_of
 from penstock.types import HeaderValues, Scope, Source
+
+if TYPE_CHECKING:
+    from penstock.app.session import SessionCallback, SessionKeywords
+    from penstock.core.session import Session
 
 __all__ = ("Context",)
 
@@ -169,6 +171,8 @@ class Context(Request):
         Example:
             ``session = ctx.session(state=user); room.register(session); return session``
         """
+        from penstock.app.session import SessionKeywords, make_session  # most answers are none
+
         known = SessionKeywords.__annotations__
         is_sse = self._plan_format is not None and self._plan_format.name == "sse"
         names = known if is_sse else [name for name in _ANY_FORMAT if name in known]

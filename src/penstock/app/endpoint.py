@@ -40,7 +40,6 @@ from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
 from penstock.core.request import MAX_BODY, Request, is_over
 from penstock.core.response import RenderError, Response, Streaming, problem_response, stream_head
-from penstock.core.session import Session
 from penstock.errors import HttpError, InvalidOption
 from penstock.providers.producing import producer_of
 from penstock.types import ASGIApp, Receive, Scope, Send
@@ -302,8 +301,6 @@ class Endpoint(_Chain):
         return problem_response(problem_of(HttpError(405)), headers)
 
     def _to_response(self, reply: Any, ctx: Context) -> Response:
-        if isinstance(reply, Session):
-            reply = reply.response
         if isinstance(reply, Response):
             return reply
         if reply is None:
@@ -315,6 +312,10 @@ class Endpoint(_Chain):
             head = stream_head(plan.format, plan.keywords, ctx.head)
             producer = producer_of(reply, plan.format)
             return Streaming(producer, plan.format, plan.options, head, end_mark=True)
+        from penstock.core.session import Session  # most answers are none
+
+        if isinstance(reply, Session) and isinstance(reply.response, Response):
+            return reply.response
         raise TypeError(
             f"{self.name or 'the handler'} returned {type(reply).__name__}; expected a Response, "
             "an async or sync iterable, a mapping, str, bytes, or None"
