@@ -94,3 +94,12 @@ def test_an_early_refusal_is_raised_and_the_next_call_is_clean(status: int) -> N
         refusal = f"the Runtime API answered before the response was over: {status}"
         assert f"RuntimeApiError: {refusal}" in function.log
         assert call.refusals == []
+
+
+def test_a_refusal_that_comes_when_all_was_sent_ends_the_connection_too() -> None:
+    # L12: who refuses may wait for us to go, having read only a part
+    with running("shapes.raw") as function:
+        refusal = (413, b'{"errorType":"Refused"}')
+        function.api.invoke({"kind": "only_end"}, early=refusal, early_delay=0.2).wait(10)
+        assert function.api.invoke({}).wait(10).body == b"hello world"
+        assert function.api.refused == []

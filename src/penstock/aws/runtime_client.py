@@ -132,11 +132,10 @@ class ResponsePost(asyncio.Protocol):
             raise RuntimeApiError("the Runtime API refused the response", reply)
 
     def close(self) -> None:
-        """Keep the connection for the next response, or drop it where this one is not over."""
+        """Keep the connection for the next response, or drop it where this one was not accepted."""
         transport, reply = self._transport, self._reply
         assert transport is not None
-        is_over = self._finished and reply.done() and not reply.exception()
-        if is_over and not transport.is_closing() and reply.result().keeps_open:
+        if self._finished and _was_accepted(reply) and not transport.is_closing():
             _idle[asyncio.get_running_loop()] = self._address, self
         else:
             self._drop()
@@ -213,3 +212,10 @@ class ResponsePost(asyncio.Protocol):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
+
+
+def _was_accepted(reply: asyncio.Future[ApiReply]) -> bool:
+    """Whether the connection may be used again: who refuses may not have read to the end."""
+    if not reply.done() or reply.exception() is not None:
+        return False
+    return reply.result().status == _ACCEPTED and reply.result().keeps_open

@@ -30,6 +30,7 @@ class Call:
     deadline: float = 30.0  # seconds from when it is handed out
     headers: dict[str, str] = field(default_factory=dict)
     early: tuple[int, bytes] | None = None  # answer a response so, after so few bytes of it
+    early_delay: float = 0.0  # seconds from those bytes to the answer, and from it to the end
     read_rate: float | None = None  # bytes a second that are read of the response
     keep: bool = True  # the body; else its size alone
 
@@ -241,8 +242,10 @@ class RuntimeApi:
                 call.raw += line
                 break
             if call.early is not None:
+                time.sleep(call.early_delay)
                 self.drop(call)  # before it is told: it may ask for the next at once
                 _send(connection, *call.early)
+                time.sleep(call.early_delay)
                 connection.shutdown(socket.SHUT_WR)
                 while stream.read(65536):  # closing on unread bytes would take the answer back
                     pass
