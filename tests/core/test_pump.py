@@ -110,6 +110,31 @@ def test_a_source_that_never_awaits_lets_others_run() -> None:
     run(main)
 
 
+def test_an_item_that_fills_the_outbox_takes_one_turn_of_the_loop() -> None:
+    # F1, F2
+    async def main() -> None:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async def source() -> AsyncIterator[str]:
+            for _ in range(100):
+                yield "x" * MAX_BYTES
+
+        sink = ListSink()
+        task = asyncio.create_task(other())
+        await run_pump(make_pump(sink), read(source))
+        task.cancel()
+        assert len(sink.writes) == 101  # the last one is the end
+        assert turns < 110
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("item", "held"), [("x", MAX_EVENTS), ("y" * 1000, MAX_BYTES // 1000 + 1)], ids=["many", "big"]
 )

@@ -85,8 +85,7 @@ class Pump:
         around: Sequence[AbstractAsyncContextManager[Any]] = (),
         request: Request | None = None,
     ) -> None:
-        self._request = request
-        self.head, self.encoder = head, encoder
+        self.head, self.encoder, self._request = head, encoder, request
         self.outbox = Outbox()
         self._committed = head.is_committed
         self._notes = 0  # of what waits in the outbox
@@ -261,6 +260,8 @@ class Pump:
                     outbox.size -= len(data)
                     if outbox.room:
                         outbox.make_room()
+                        if not ended:
+                            await asyncio.sleep(0)  # their turn comes first: no wake-up for it
                 data = b""  # or an idle stream holds what it wrote last
                 if ended:
                     self._written = True  # now: hosts report a departure as soon as all is sent
