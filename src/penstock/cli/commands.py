@@ -16,6 +16,7 @@ import typer
 
 from penstock import __version__
 from penstock.cli import lambda_command, server
+from penstock.cli.bench import bench_command
 from penstock.cli.bundle import bundle_command
 from penstock.cli.console import Mistake, complain, note, say_addresses, say_log
 from penstock.cli.demo.app import create_app, model_of
@@ -144,6 +145,15 @@ cli.command(
         "penstock bundle . --python 3.14 --arch x86_64",
     ),
 )(bundle_command)
+
+cli.command(
+    "bench",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog=_examples(
+        "penstock bench burst --servers raw,penstock",
+        "penstock bench --quick",
+    ),
+)(bench_command)
 
 
 def _serve_anew(target: str, watch: str | None, *, sockets: list[socket.socket]) -> None:
