@@ -19,7 +19,7 @@ from bench.load import LOADS, Load, measure
 from bench.memory import import_seconds, per_idle_stream
 from bench.process import LOAD_CORE, SERVER_CORE
 from bench.reading import read_all, resident_growth
-from bench.report import OURS, RAW, WATCHING, Results, as_json, as_text
+from bench.report import BARE, OURS, RAW, WATCHING, Results, as_json, as_text
 from bench.servers import CONTENDERS, Contender, missing, serving
 from bench.wires import compare_wires
 
@@ -129,7 +129,7 @@ async def _race(chosen: list[Contender], loads: list[Load], rounds: int, results
 
 
 def _rounds(load: Load, server: str, rounds: int) -> int:
-    if server in (RAW, OURS) or (server == WATCHING and load.peers):
+    if server in (RAW, OURS) or (server in (WATCHING, BARE) and load.peers):
         return rounds
     return _PEER_ROUNDS if load.peers else 0
 

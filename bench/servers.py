@@ -55,6 +55,7 @@ class Contender:
 CONTENDERS = (
     Contender("raw", "raw ASGI by hand", "bench.apps.raw:app", "uvicorn"),
     Contender("raw-watching", "raw, watching", "bench.apps.raw_watching:app", "uvicorn"),
+    Contender("bare-pump", "a bare pump", "bench.apps.bare_pump:app", "penstock"),
     Contender("penstock", "penstock", "bench.apps.ours:app", "penstock"),
     Contender(
         "sse-starlette", "sse-starlette", "bench.apps.sse_starlette_app:app", "sse_starlette"
