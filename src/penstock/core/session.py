@@ -194,8 +194,8 @@ class Session(SessionLife, Generic[State]):
                 self.fail(cast(Exception, error))
             elif not isinstance(error, StreamClosed):
                 report(error, "a spawned task failed as its session ended", None)
-        elif self._returned and not self._tasks and not self._held:
-            self._finish_waiting()
+        else:
+            self._end_unless_kept()
 
 
 class _Closing:
