@@ -26,6 +26,9 @@ __all__ = ("create_response", "create_session")
 
 State = TypeVar("State")
 
+# Frameworks that take no ASGI app from a view: a session could not be returned there.
+_WITHOUT_APPS = ("django", "flask", "quart")
+
 
 @overload
 def create_session(
@@ -131,6 +134,12 @@ def _make(
 ) -> Session[Any]:
     if isinstance(request, Context):
         return request.session(callback, state=state, **keywords)
+    framework = _framework_of(request)
+    if framework in _WITHOUT_APPS:
+        raise UsageError(
+            f"a view of {framework.title()} cannot return a session: return "
+            f"penstock.{framework}.StreamResponse(channel.subscribe()), or mount an endpoint"
+        )
     scope = request if isinstance(request, Mapping) else getattr(request, "scope", None)
     if not isinstance(scope, Mapping) or scope.get("type") != "http":
         raise UsageError(
@@ -138,7 +147,7 @@ def _make(
             "under WSGI return a framework's StreamResponse(channel.subscribe())"
         )
     session = make_session(request, cast(Scope, scope), callback, state, keywords)
-    if _is_starlette(request):
+    if framework == "starlette":
         from penstock.starlette import SessionResponse as StarletteSessionResponse
 
         carried = session.response
@@ -147,5 +156,9 @@ def _make(
     return session
 
 
-def _is_starlette(request: Any) -> bool:
-    return any(kind.__module__ == "starlette.requests" for kind in type(request).__mro__)
+def _framework_of(request: Any) -> str:
+    """Return the package of the framework whose request it is; "" when it is none of those."""
+    kinds = request.__class__.__mro__  # not its type's: Flask's and Quart's are proxies
+    packages = [kind.__module__.partition(".")[0] for kind in kinds]
+    known = ("starlette", *_WITHOUT_APPS)
+    return next((package for package in packages if package in known), "")

@@ -483,24 +483,3 @@ async def test_a_slow_subscriber(overflow: Any, expected: list[int]) -> None:
         assert overflow == "close"
     assert got == expected
     await events.aclose()  # type: ignore[attr-defined]  # it has one
-
-
-async def test_closing_a_channel() -> None:
-    # S3
-    room: Channel[Any] = Channel()
-
-    @endpoint
-    def app(ctx: Context) -> Any:
-        return ctx.session(room.register)
-
-    async with open_stream(app) as stream, join(room) as held:
-        await stream.wait_for(lambda: room.session_count == 2)
-        room.close()
-        room.close()
-        await stream.read()
-        assert stream.ended == "complete"
-        assert held.session.is_open  # somebody else holds it
-        with pytest.raises(StreamClosed):
-            room.broadcast("late")
-        with pytest.raises(StreamClosed):
-            room.register(held.session)

@@ -1,4 +1,4 @@
-"""Channels with a log: coming back, resets, matching at replay, and several channels at once."""
+"""Channels with a log: coming back, resets, matching at replay."""
 
 from __future__ import annotations
 
@@ -202,41 +202,6 @@ async def test_two_processes_on_one_log() -> None:
         assert await one.data(20) == await two.data(20) == [str(number) for number in range(20)]
         ids = [[event.id for event in reader.stream.events] for reader in (one, two)]
         assert ids[0] == ids[1] == sorted(ids[0])
-
-
-async def test_a_session_in_several_logged_channels_has_one_cursor() -> None:
-    # S5
-    news, chat = Channel[Any]("news", history=9), Channel[Any]("chat", history=9)
-    async with join(news, chat) as reader:
-        await news.broadcast("n1")
-        await chat.broadcast("c1")
-        assert sorted(await reader.data(2)) == ["c1", "n1"]
-        cursor = last_id(reader)
-        assert len(cursor) < 128
-        assert not re.search(r"[^0-9a-f._-]", cursor)
-    await news.broadcast("n2")
-    await chat.broadcast("c2")
-    for order in ((news, chat), (chat, news)):
-        async with join(*order, after=cursor) as reader:
-            first = await reader.stream.next_event()
-            assert "_" in first.id  # cut here, it would still know where it is in both
-            assert sorted([first.data, *await reader.data()]) == ["c2", "n2"]
-
-
-async def test_a_channel_that_is_new_in_the_session_does_not_take_anothers_cursor() -> None:
-    # S5: the reader came from a version of the app that had one channel
-    news, chat = Channel[Any]("news", history=9), Channel[Any]("chat", history=9)
-    cursor = await chat.broadcast("c1")
-    await chat.broadcast("c2")
-    async with join(news, chat, after=cursor) as reader:
-        data = await reader.data(2)
-        assert "c2" in data
-        assert "c1" not in data
-    async with join(chat, news, after=cursor) as reader:
-        assert await reader.data() == ["c2"]
-        await news.broadcast("n1")
-        assert await reader.data() == ["n1"]
-        assert not [event for event in reader.stream.events if event.event == "reset"]
 
 
 async def test_one_that_catches_up_slowly_holds_up_nobody() -> None:

@@ -300,8 +300,10 @@ class Channel(Generic[State]):
     def close(self) -> None:
         """Close the channel in this process; harmless when it is.
 
-        Its sessions are let go, and those that nothing else keeps open end; subscriptions end. What
-        a log holds stays there, for the other processes.
+        Its sessions are let go, and end unless something else keeps them open: another channel, a
+        callback or ``spawn()``ed work that still runs, or the block of ``create_session(scope,
+        receive, send)``. Holding on to one is not enough; ``deregister`` it before, and it stays
+        open. Subscriptions end. What a log holds stays there, for the other processes.
         """
         if self.is_closed:
             return

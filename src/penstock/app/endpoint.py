@@ -40,6 +40,7 @@ from penstock.core.problem import problem_of, report
 from penstock.core.producer import Reading
 from penstock.core.request import MAX_BODY, Request, is_over
 from penstock.core.response import RenderError, Response, Streaming, problem_response, stream_head
+from penstock.core.unreturnable import Unreturnable
 from penstock.errors import HttpError, InvalidOption
 from penstock.providers.producing import producer_of
 from penstock.types import ASGIApp, Receive, Scope, Send
@@ -307,7 +308,7 @@ class Endpoint(_Chain):
             return Response(None, 204)
         if isinstance(reply, (str, bytes, Mapping)):
             return Response(reply)
-        if isinstance(reply, (AsyncIterable, Iterable)):
+        if isinstance(reply, (AsyncIterable, Iterable)) and not isinstance(reply, Unreturnable):
             plan = self._plan
             head = stream_head(plan.format, plan.keywords, ctx.head)
             producer = producer_of(reply, plan.format)

@@ -6,7 +6,7 @@ Lives here: the class users construct, and its ways out. Stays out: what a strea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NoReturn, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from penstock.asgi import respond
 from penstock.core.ending import Ending
@@ -14,6 +14,7 @@ from penstock.core.format import Format
 from penstock.core.memory import MemorySink
 from penstock.core.options import StreamKeywords, resolve
 from penstock.core.response import Streaming, stream_head
+from penstock.core.unreturnable import Unreturnable
 from penstock.errors import StreamError
 from penstock.providers.producing import producer_of
 from penstock.types import Receive, Scope, Send, Source
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ("Stream",)
 
 
-class Stream(Streaming):
+class Stream(Streaming, Unreturnable):
     """A source as a streaming response.
 
     Args:
@@ -44,19 +45,14 @@ class Stream(Streaming):
 
     __slots__ = ()  # without a __dict__, which FastAPI would take for the answer
 
+    instead = "penstock.starlette.StreamResponse(source, ...), penstock.django's, ..."
+
     def __init__(
         self, source: Source, format: str | Format = "sse", **keywords: Unpack[StreamKeywords]
     ) -> None:
         chosen, options = resolve(format, keywords)
         head = stream_head(chosen, keywords)
         super().__init__(producer_of(source, chosen), chosen, options, head, end_mark=True)
-
-    def __iter__(self) -> NoReturn:
-        """Refuse to be taken for data by a framework that knows nothing of streams."""
-        raise TypeError(
-            "a penstock Stream cannot be serialised; from a framework's view return its face's "
-            "own: penstock.starlette.StreamResponse(source, ...), penstock.django's, ..."
-        )
 
     async def to_asgi(self, scope: Scope, receive: Receive, send: Send) -> Ending:
         """Send it as the answer to an ASGI HTTP request."""

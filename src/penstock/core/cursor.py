@@ -9,10 +9,11 @@ byte"), up to three channels it stays within the 128 bytes that are allowed with
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 
-__all__ = ("join_cursors", "split_cursors", "tag_of")
+__all__ = ("Unnamed", "join_cursors", "split_cursors", "tag_of")
 
 _COMPOSITE = re.compile(r"[0-9a-f]{8}\.[0-9a-f-]+(?:_[0-9a-f]{8}\.[0-9a-f-]+)+", re.ASCII)
 
@@ -39,3 +40,43 @@ def split_cursors(id: str) -> dict[str, str]:
         return {"": id}
     parts = (part.partition(".") for part in id.split("_"))
     return {tag: place for tag, _, place in parts}
+
+
+class Unnamed:
+    """Whose a last event ID is that names no channel: those that are given it tell each other.
+
+    Attributes:
+        is_known: Whether the log of one of them knows it.
+    """
+
+    __slots__ = ("_asked", "_settled", "is_known")
+
+    def __init__(self) -> None:
+        self.is_known = False
+        self._asked: set[object] = set()  # those that do not know yet
+        self._settled: asyncio.Event | None = None  # None: nobody was ever asked
+
+    def ask(self, who: object) -> bool:
+        """``who`` will look whether it is its own; return whether it is the first to."""
+        is_first = self._settled is None
+        if self._settled is None:
+            self._settled = asyncio.Event()
+        self._asked.add(who)
+        if not self.is_known:
+            self._settled.clear()
+        return is_first
+
+    def settle(self, who: object, is_known: bool) -> None:
+        """``who`` has looked, or left; only its first word counts."""
+        if who not in self._asked or self._settled is None:
+            return
+        self._asked.discard(who)
+        self.is_known = self.is_known or is_known
+        if self.is_known or not self._asked:
+            self._settled.set()
+
+    async def settled(self) -> bool:
+        """Return whether it is known, once one knows it or all have looked."""
+        if self._settled is not None:
+            await self._settled.wait()
+        return self.is_known

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 from penstock.clock import current_clock
-from penstock.core.cursor import join_cursors, tag_of
+from penstock.core.cursor import Unnamed, join_cursors, tag_of
 from penstock.core.hub import Delivery, Hub, HubOptions, Registration
 from penstock.core.log import Entry, EventLog, split_cursor
 from penstock.core.message import Message
@@ -87,11 +87,8 @@ class LoggedHub(Hub):
             follower.cancel()
 
     def _find_live(self) -> tuple[Registration, ...]:
-        return tuple(
-            place
-            for place in self.places.values()
-            if isinstance(place, LoggedRegistration) and place.is_live
-        )
+        places = (each for each in self.places.values() if isinstance(each, LoggedRegistration))
+        return tuple(each for each in places if each.is_live)
 
     async def ready(self) -> None:
         """Return when the follower has a position."""
@@ -170,11 +167,18 @@ class LoggedRegistration(Registration):
         hub: The channel's, on this loop.
         session: Whose place it is.
         snapshot: Called when its cursor is gone; None: it gets all that is held.
-        replay: What a session without a cursor gets first: True, all that is held; a number, so
-            many of the newest.
+        replay: What one without a cursor gets first: True: all; a number: so many of the newest.
     """
 
-    __slots__ = ("_catching_up", "_cursor", "_logged_hub", "_replay", "_snapshot", "is_live")
+    __slots__ = (
+        "_catching_up",
+        "_cursor",
+        "_logged_hub",
+        "_replay",
+        "_snapshot",
+        "_unnamed",
+        "is_live",
+    )
 
     def __init__(
         self,
@@ -188,11 +192,14 @@ class LoggedRegistration(Registration):
         self.is_live = False
         self._cursor = ""
         self._catching_up: asyncio.Task[None] | None = None
+        self._unnamed: Unnamed | None = None
 
     def start(self) -> None:
         """Begin to catch up, from where the reader left off."""
         tag = self._logged_hub.tag
-        cursor, is_certain = self.session.cursor_for(tag)
+        cursor, self._unnamed = self.session.cursor_for(tag)
+        # One that names no channel belongs to the first that asks, unless its log does not know it.
+        is_certain = self._unnamed is None or self._unnamed.ask(self)
         if cursor is not None and is_certain and split_cursor(cursor) is not None:
             self.session.places[tag] = cursor  # other channels' ids say it too, from now on
         self._catch_up(self._begin(cursor, is_certain))
@@ -203,6 +210,7 @@ class LoggedRegistration(Registration):
 
     def deregister(self) -> None:
         super().deregister()
+        self._settle(False)
         self.session.places.pop(self._logged_hub.tag, None)
         if self._catching_up is not None and self._catching_up is not asyncio.current_task():
             self._catching_up.cancel()
@@ -252,6 +260,7 @@ class LoggedRegistration(Registration):
     def _catch_up(self, work: Any) -> None:
         if self._catching_up is not None:
             self._catching_up.cancel()
+            self._settle(False)
         if self.is_live:
             self.is_live = False
             self._logged_hub.changed()
@@ -266,6 +275,10 @@ class LoggedRegistration(Registration):
         except Exception as exc:
             self.session.fail(exc)
 
+    def _settle(self, is_known: bool) -> None:
+        if self._unnamed is not None:
+            self._unnamed.settle(self, is_known)
+
     async def _begin(self, cursor: str | None, is_certain: bool) -> None:
         try:
             if cursor is not None and is_certain:
@@ -277,6 +290,7 @@ class LoggedRegistration(Registration):
             else:
                 await self._from(await self._now())
         except CursorGone as gone:
+            self._settle(gone.reason != "unknown")
             await self._reset(gone.reason)
 
     async def _try(self, cursor: str) -> None:
@@ -286,6 +300,10 @@ class LoggedRegistration(Registration):
             await self._logged_hub.read(cursor)
         except CursorGone as gone:
             if gone.reason != "unknown":
+                raise
+            self._settle(False)
+            if self._unnamed is None or not await self._unnamed.settled():  # nobody's
+                self.session.places[self._logged_hub.tag] = cursor
                 raise
             if self._replay:
                 await self._read_on(await self._replay_from())
@@ -357,6 +375,7 @@ class LoggedRegistration(Registration):
             self._cursor = tail = after
         while True:
             page = await hub.read(after)
+            self._settle(True)
             for entry in page:
                 after = entry.id
                 if entry.ending is None:

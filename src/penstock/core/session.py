@@ -18,6 +18,7 @@ from penstock.core.hooks import H, Hook, Hooks
 from penstock.core.problem import report
 from penstock.core.producer import Capacity
 from penstock.core.session_life import SessionLife
+from penstock.core.unreturnable import Unreturnable
 from penstock.errors import InvalidOption, StreamClosed
 
 __all__ = ("Session",)
@@ -26,7 +27,7 @@ State = TypeVar("State")
 T = TypeVar("T")
 
 
-class Session(SessionLife, Generic[State]):
+class Session(SessionLife, Unreturnable, Generic[State]):
     """One connected reader.
 
     ``push`` may be called from the moment the session is made: what comes before the reader is
@@ -42,6 +43,8 @@ class Session(SessionLife, Generic[State]):
     """
 
     __slots__ = ()
+
+    instead = "session.response, or create_response(request, callback)"
 
     state: State
     request: Any
@@ -194,8 +197,8 @@ class Session(SessionLife, Generic[State]):
                 self.fail(cast(Exception, error))
             elif not isinstance(error, StreamClosed):
                 report(error, "a spawned task failed as its session ended", None)
-        elif self._returned and not self._tasks and not self._held:
-            self._finish_waiting()
+        else:
+            self._end_unless_kept()
 
 
 class _Closing:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from penstock.core.cursor import split_cursors
+from penstock.core.cursor import Unnamed, split_cursors
 from penstock.core.ending import Ending
 from penstock.core.event_buffer import Pushing
 from penstock.core.event_writer import EventWriter
@@ -49,7 +49,6 @@ class SessionLife(Pushing):
 
     __slots__ = (
         "__weakref__",
-        "_asked",
         "_awaited_by",
         "_callback",
         "_closed",
@@ -65,6 +64,7 @@ class SessionLife(Pushing):
         "_returned",
         "_task",
         "_tasks",
+        "_unnamed",
         "_wake",
         "_watch",
         "ending",
@@ -105,7 +105,7 @@ class SessionLife(Pushing):
         self._connected: asyncio.Future[None] | None = None
         self._watch: Callable[[Ending], None] | None = None
         self._cursors: dict[str, str] | None = None  # what the reader came with, by tag
-        self._asked = False  # a channel has taken the one that names no channel
+        self._unnamed: Unnamed | None = None  # the one that names no channel
         self._logged: dict[str, str] | None = None  # where it is now, by tag
 
     @property
@@ -278,6 +278,8 @@ class SessionLife(Pushing):
         self._check_open()
         self._members[channel] = member
         self._held = True
+        if self._feed is None:
+            self._wake = None  # let go of before it was connected, and now held again
 
     def let_go(self, channel: Any) -> None:
         """It has left ``channel``."""
@@ -285,27 +287,33 @@ class SessionLife(Pushing):
 
     def release(self) -> None:
         """``channel.close()`` let it go: end, when nothing is left to come."""
-        if self._returned and not self._members and not self._tasks and self.is_open:
+        if not self._members:
             self._held = False
+            self._returned = self._returned or self._callback is None
+            self._end_unless_kept()
+
+    def _end_unless_kept(self) -> None:
+        """End when nobody is left who would write: no callback, channel, task, or block."""
+        if self._returned and not self._held and not self._tasks and self._watch is None:
             self._finish_waiting()
 
     def member_of(self, channel: Any) -> Member | None:
         """Return this session's place in ``channel``."""
         return self._members.get(channel)
 
-    def cursor_for(self, tag: str) -> tuple[str | None, bool]:
+    def cursor_for(self, tag: str) -> tuple[str | None, Unnamed | None]:
         """Return where the reader left off in the log of a channel, by tag; None: it did not say.
 
-        And whether that is certain. An id that names no channel belongs to the first that asks,
-        unless its log does not know it: so the others get it too, as a guess.
+        An id that names no channel is given to each that asks: whose it is they tell each other.
         """
         if self._cursors is None:
             self._cursors = split_cursors(self.last_event_id)
         found, unnamed = self._cursors.pop(tag, None), self._cursors.get("")
         if found is not None or unnamed is None:
-            return found, True
-        is_first, self._asked = not self._asked, True
-        return unnamed, is_first
+            return found, None
+        if self._unnamed is None:
+            self._unnamed = Unnamed()
+        return unnamed, self._unnamed
 
     @property
     def places(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import Any
 
 from penstock.core.threads import in_thread
+from penstock.core.unreturnable import Unreturnable
 from penstock.core.upstream import close_upstream, interrupt, is_provider_stream, unwrapped
 
 __all__ = (
@@ -42,6 +43,8 @@ def check_source(source: Any) -> None:
             f"a source is an iterable of items, got one {type(source).__name__}: "
             "wrap it in a list to send it as a single item"
         )
+    if isinstance(source, Unreturnable):
+        source.refuse()
     if isinstance(source, type) or not (
         callable(source)
         or any(

@@ -17,7 +17,7 @@ from typing import Any
 
 from penstock.core.log import Entry, EventId, split_cursor
 from penstock.errors import LogUnavailable, StreamClosed
-from penstock.logs._redis_scripts import Script
+from penstock.logs._redis_scripts import Names, Script
 from penstock.logs._waiters import Waiters
 
 __all__ = ("Link", "Watched")
@@ -85,6 +85,9 @@ class Watched:
 
     def add(self, entry: Entry) -> None:
         """Note an event that has come."""
+        if self.recent and self.recent[-1].id.partition("-")[0] != entry.id.partition("-")[0]:
+            self.recent.clear()  # the key began anew: what came before is no way to it
+            self.size = 0
         self.newest = entry.id
         self.recent.append(entry)
         self.size += len(entry.data)
@@ -155,10 +158,12 @@ class Link:
         waiting = {"socket_connect_timeout": 5.0, **common, "socket_timeout": None}
         self._blocking = redis.ConnectionPool.from_url(url, **waiting).make_connection()
         self._patience, self._decode = patience, decode
+        self._prefix = prefix
         self.waiters = Waiters()
         self._watched: dict[str, Watched] = {}  # by the stream's name
         self._wake = f"{prefix}:wake:{os.urandom(8).hex()}"
-        self._wake_id = "0-0"
+        self._wake_id = self._deleted_id = "0-0"
+        self.deleted = f"{prefix}:deleted"  # the keys that were, by whichever process
         self._reader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_blocked = self._nudged = self._closed = False
@@ -264,7 +269,8 @@ class Link:
             command = ("XREAD", "COUNT", _COUNT, "BLOCK", int(_BLOCK * 1000), "STREAMS")
             self._is_blocked = True
             try:
-                look = (*command, self._wake, *watched, self._wake_id, *positions)
+                ours = (self._wake_id, self._deleted_id)
+                look = (*command, self._wake, self.deleted, *watched, *ours, *positions)
                 reply = await _cancellable(self._look, look)
                 for name, events in reply or ():
                     self._take(name.decode(), events)
@@ -291,6 +297,11 @@ class Link:
         if stream == self._wake:
             self._wake_id = events[-1][0].decode()
             return
+        if stream == self.deleted:
+            for _, (_, key) in events:
+                self.forget(key.decode())
+            self._deleted_id = events[-1][0].decode()
+            return
         watched = self._watched.get(stream)
         if watched is None:
             return
@@ -298,6 +309,11 @@ class Link:
             watched.add(self._decode(event))
         watched.position = events[-1][0].decode()
         self.waiters.wake(watched.key)
+
+    def forget(self, key: str) -> None:
+        """``key`` was deleted: whoever waits for it is to look, and nothing of it is at hand."""
+        self._watched.pop(Names(self._prefix, key).events, None)
+        self.waiters.wake(key)
 
     def _prune(self) -> bool:
         """Stop watching what nobody waits for; return whether anything is left."""

@@ -21,6 +21,7 @@ __all__ = (
     "CLAIM",
     "CLAIMED",
     "CLOSE",
+    "DELETE",
     "READ",
     "RELEASE",
     "RENEW",
@@ -54,6 +55,9 @@ class Names:
 
 # Milliseconds that a writer's last append is remembered, and a claim after its lease.
 _WRITER_KEPT, _CLAIM_KEPT = 600_000, 86_400_000
+
+# Milliseconds after the last deletion that the news of it is kept; no wait is as long.
+_DELETED_KEPT = 600_000
 
 _NOW = """
 local time = redis.call('TIME')
@@ -153,6 +157,17 @@ else
   if ttl > 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
 end
 return {'OK', 1}
+"""
+)
+
+# KEYS: 3 where readers in all processes look for what was deleted. ARGV: 1 the key.
+DELETE: Final = Script(
+    f"""
+if redis.call('DEL', KEYS[1], KEYS[2]) > 0 then
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', 256, '*', 'k', ARGV[1])
+  redis.call('PEXPIRE', KEYS[3], {_DELETED_KEPT})
+end
+return 1
 """
 )
 

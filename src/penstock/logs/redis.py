@@ -66,7 +66,9 @@ class RedisLog:
     """An ``EventLog`` in Redis 6.2 or newer, or what speaks like it.
 
     It connects when it is first used, on each event loop that uses it: a pool of connections, and
-    one connection more that waits for events, however many keys are followed.
+    one connection more that waits for events, however many keys are followed. What that one has
+    seen last of a key is kept at hand, so a reader that comes back may be given a few events that
+    were trimmed meanwhile; of a key that was deleted it is given none.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py takes it.
@@ -273,7 +275,8 @@ class RedisLog:
     async def delete(self, key: str) -> None:
         """Forget a key (``EventLog``)."""
         link, names = self._link(), Names(self._prefix, key)
-        await link.retry(lambda: link.client.delete(names.events, names.hash))
+        await link.run(scripts.DELETE, (names.events, names.hash, link.deleted), key)
+        link.forget(key)
 
     # --- claims
 

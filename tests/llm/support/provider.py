@@ -59,6 +59,7 @@ class Provider:
         self.url = ""
         self._queue: list[Script] = []
         self._last: Script | None = None
+        self._open: set[asyncio.StreamWriter] = set()
 
     def script(self, *scripts: Script) -> Script:
         """Answer the next requests with ``scripts``, and all later ones with the last."""
@@ -71,13 +72,35 @@ class Provider:
         return self._queue.pop(0) if self._queue else self._last
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
         try:
             while await self._answer(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            return  # it is being stopped; asyncio's streams take a cancellation for an error
         finally:
             writer.close()
+            self._open.discard(writer)
+
+    async def stop(self, server: asyncio.Server) -> None:
+        """Close every connection, also one whose reader does not read."""
+        # What was accepted just now is lost, and never closed, when the server closes before it has
+        # a transport: accept nothing more, and give it the turns that it needs.
+        for sock in server.sockets:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=2)
+        await asyncio.sleep(0)  # a closed transport lets go of its socket in a turn of its own
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -172,12 +195,7 @@ def running_provider() -> Iterator[Provider]:
         provider.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
         await stopped.wait()
-        server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        if others:
-            await asyncio.wait(others, timeout=2)
+        await provider.stop(server)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),), daemon=True)
     thread.start()
