@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # `make fuzz` kills more often than `make test`.
 KILLS = 50 if os.environ.get("PENSTOCK_FUZZ") else 8
 
-# Seconds; long enough that a busy machine renews in time.
-LEASE = 3.0
+# Seconds; long enough that a machine that stood still for five has renewed in time.
+LEASE = 8.0
 
 Worker: TypeAlias = subprocess.Popen[str]
 
