@@ -14,8 +14,11 @@ from penstock.aws.exchange import DeadlineExceeded
 from tests.aws.apps import web
 from tests.aws.support.local import call, function_url
 from tests.aws.support.runtime_api import RuntimeApi
+from tests.support.process import in_some_tries
 
-SOON = 0.6  # seconds: half of it is the margin
+# Seconds: half of it is the margin. A machine that stands still for so long is at the deadline with
+# nothing sent, hence the tries.
+SOON = 0.6
 CLEANED: list[str] = []
 
 
@@ -28,6 +31,7 @@ async def slow(event: Any, context: Any) -> AsyncIterator[Any]:
         CLEANED.append("slow")
 
 
+@in_some_tries
 def test_a_stream_of_ours_ends_by_a_504(api: RuntimeApi) -> None:
     # L9
     CLEANED.clear()
@@ -37,6 +41,7 @@ def test_a_stream_of_ours_ends_by_a_504(api: RuntimeApi) -> None:
     assert CLEANED == ["slow"]
 
 
+@in_some_tries
 def test_before_the_head_it_is_the_status(api: RuntimeApi) -> None:
     # L9, L7a, L7b
     handler = stream_handler(format="ndjson")(slow)
@@ -47,6 +52,7 @@ def test_before_the_head_it_is_the_status(api: RuntimeApi) -> None:
     assert not direct.answered
 
 
+@in_some_tries
 def test_text_ends_in_trailers(api: RuntimeApi) -> None:
     # L9, L7d
     made = call(api, stream_handler(format="text")(slow), {}, deadline=SOON)
@@ -55,6 +61,7 @@ def test_text_ends_in_trailers(api: RuntimeApi) -> None:
     assert "504" in made.error_body["errorMessage"]
 
 
+@in_some_tries
 def test_a_handler_that_writes_or_hangs_is_stopped(api: RuntimeApi) -> None:
     # L9
     stopped: list[str] = []
@@ -75,6 +82,7 @@ def test_a_handler_that_writes_or_hangs_is_stopped(api: RuntimeApi) -> None:
     assert call(api, handler, function_url(), deadline=SOON).prelude["statusCode"] == 504
 
 
+@in_some_tries
 def test_a_foreign_app_is_cancelled(api: RuntimeApi) -> None:
     # L9
     made = call(api, web.handler, function_url("/slow"), deadline=SOON)
@@ -84,6 +92,7 @@ def test_a_foreign_app_is_cancelled(api: RuntimeApi) -> None:
     assert call(api, web.handler, function_url("/plain")).http_body == b"ab"
 
 
+@in_some_tries
 def test_an_app_that_takes_no_notice_does_not_hold_it_up(
     api: RuntimeApi, caplog: pytest.LogCaptureFixture
 ) -> None:

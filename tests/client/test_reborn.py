@@ -14,14 +14,15 @@ import pytest
 
 from penstock.client import Reconnect, aconnect, connect
 from tests.support.process import wait_until
-from tests.support.servers import ROOT, free_port
+from tests.support.servers import ROOT, held_port
 
 LIVES = 30
 
 
 class Reborn:
     def __init__(self, stop_file: Path) -> None:
-        self.port, self._stop_file = free_port(), stop_file
+        self._held, self._stop_file = held_port(), stop_file
+        self.port = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         command = [sys.executable, "-m", "tests.client.reborn", str(self.port), str(stop_file)]
         self.process = subprocess.Popen(
@@ -39,7 +40,8 @@ class Reborn:
         self._stop_file.touch()
 
     def close(self) -> None:
-        self.process.communicate("", timeout=10)
+        self.process.communicate("", timeout=30)
+        self._held.close()
 
 
 @pytest.fixture

@@ -146,11 +146,15 @@ async def test_one_cursor_for_two_rooms(server: Server) -> None:
 async def test_an_answer_is_followed_over_losses_to_its_end(server: Server) -> None:
     # S7: each event once and in order; the end mark ends the reading.
     key = uuid4().hex
-    await asyncio.to_thread(call, server, "/start", key=key, n=200)
+    await asyncio.to_thread(call, server, "/start", key=key, n=200, hold=50)
     async with reading(server, f"/answer?key={key}") as reader:
-        for count in (20, 60, 100):
+        for times, count in enumerate((50, 100, 150), start=1):
             await reader.until_it_has(count)
             await asyncio.to_thread(call, server, "/hang-up")
+            await reader.until_lost(times)
+            await asyncio.to_thread(call, server, "/go-on", key=key)
+        await reader.until_it_has(200)
+        await asyncio.to_thread(call, server, "/go-on", key=key)
         await asyncio.wait_for(reader.task, 30)
     assert reader.numbers("message") == list(range(200))
     assert [info.attempt for info in reader.lost] == [1, 1, 1]
@@ -179,9 +183,11 @@ def test_a_stopped_answer_says_so(server: Server) -> None:
 def test_a_failed_answer_is_one_error(server: Server) -> None:
     # S7, E2: told to who was there, and to who comes later with a cursor.
     key = uuid4().hex
-    call(server, "/start", key=key, n=5, fails="")
+    call(server, "/start", key=key, n=5, hold=5, fails="")
     with connect(f"{server.url}/answer?key={key}") as events:
-        found = list(events)
+        found = [next(events)]
+        call(server, "/go-on", key=key)
+        found += events
     assert [event.json() for event in found[:-1]] == [{"i": i} for i in range(5)]
     error = found[-1]
     assert (error.event, error.id) == ("error", "~end")

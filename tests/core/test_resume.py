@@ -34,6 +34,7 @@ from penstock.core.log import EventLog
 from penstock.logs import MemoryLog, SqliteLog
 from penstock.starlette import StreamResponse
 from penstock.testing import FakeClock, open_stream
+from tests.support.process import in_some_tries
 
 LOGS = ("memory", "sqlite")
 
@@ -399,6 +400,7 @@ async def test_a_dead_producers_readers_are_told_within_the_lease(make_log: Any)
         assert await items(run.follow()) == ["alive"]
 
 
+@in_some_tries  # a machine that stands still for the lease renews too late
 async def test_a_long_silence_is_no_death(tmp_path: Path) -> None:
     # S7; in real time, and long enough that a busy machine still renews in time.
     log, gate = SqliteLog(tmp_path / "l.db"), Gate()
@@ -406,9 +408,10 @@ async def test_a_long_silence_is_no_death(tmp_path: Path) -> None:
     reading = asyncio.create_task(items(run.follow()))
     await asyncio.sleep(3.5)
     gate.open.set()
-    assert await reading == text_of(5)
     await run.wait()
+    got: Any = await asyncio.gather(reading, return_exceptions=True)
     await log.aclose()
+    assert got == [text_of(5)]
 
 
 async def test_an_answer_is_forgotten_in_time() -> None:  # S7, T2

@@ -186,6 +186,23 @@ def test_drain_lets_a_stream_finish_within_the_grace() -> None:
     asyncio.run(main())
 
 
+def test_a_machine_that_stood_still_leaves_time_for_the_last_words() -> None:
+    # F8: all that fell due meanwhile runs in one turn of the loop
+    async def main() -> None:
+        async with Stream(on_shutdown="drain") as stream:
+            await stream.put("x")
+            stream.pump.shut_down()
+            before, stream.clock._now = stream.clock.pending, 10.0
+            for timer in before:
+                timer.run()
+                timer.cancel()
+            assert await stream.task is Ending.SHUTDOWN
+            assert stream.sink.body.startswith(b"data: x\n\n: shutdown\n")
+            assert stream.sink.is_complete
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("on_shutdown", ["end", "drain"])
 def test_a_reader_that_takes_nothing_cannot_hold_up_the_shutdown(on_shutdown: str) -> None:
     # F8

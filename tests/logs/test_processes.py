@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
+import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # `make fuzz` kills more often than `make test`.
 KILLS = 50 if os.environ.get("PENSTOCK_FUZZ") else 8
 
-# Seconds; long enough that a busy machine renews in time.
-LEASE = 3.0
+# Seconds; long enough that a machine that stood still for five has renewed in time.
+LEASE = 8.0
 
 Worker: TypeAlias = subprocess.Popen[str]
 
@@ -292,3 +294,20 @@ def test_a_fork_opens_connections_of_its_own(spec: str, key: str) -> None:
     loop.run_until_complete(log.aclose())
     loop.close()
     assert [entry.data for entry in entries] == [b"parent", b"child"]
+
+
+async def test_a_forks_child_leaves_its_parents_connections_alone(
+    redis_server: RedisServer, key: str
+) -> None:
+    # Collected in the child, they would leave the selector that both processes share.
+    log = RedisLog(redis_server.url)
+    await log.append(key, b"parent")
+    [link] = [weakref.ref(each) for each in log._links.values()]
+    log._process = -1  # as if this were the child
+    await log.append(key, b"child")
+    gc.collect()
+    kept = link()
+    assert kept is not None
+    assert kept not in log._links.values()
+    await kept.aclose()
+    await log.aclose()

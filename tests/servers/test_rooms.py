@@ -23,7 +23,7 @@ from tests.servers.reading import complaints
 from tests.support.http import request
 from tests.support.process import wait_until
 from tests.support.redis import RedisServer
-from tests.support.servers import Server, free_port, serve
+from tests.support.servers import Server, held_port, serve
 from tests.support.sse_reader import SseReader, ask
 
 FULL = bool(os.environ.get("PENSTOCK_FULL"))
@@ -169,7 +169,8 @@ LISTEN = """
 
 def test_a_browser_comes_back_after_the_server_was_restarted(tmp_path: Path) -> None:
     # S5, S6, F8: EventSource by itself; the log is a file, so ids survive
-    port = free_port()
+    held = held_port()
+    port = held.getsockname()[1]
     env = {"ROOM_LOG": str(tmp_path / "room.db")}
 
     def start() -> Server:
@@ -196,3 +197,4 @@ def test_a_browser_comes_back_after_the_server_was_restarted(tmp_path: Path) -> 
             assert page.evaluate("seen") == [f"0-{number}" for number in range(15)]
             assert page.evaluate("resets") == 0
             page.evaluate("source.close()")
+    held.close()

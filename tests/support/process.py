@@ -5,22 +5,26 @@ Linux only (``/proc``), like the servers' tests.
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 __all__ = (
     "children",
     "cpu_seconds",
     "descendants",
     "in_some_try",
+    "in_some_tries",
     "rss",
     "tree_rss",
     "wait_until",
 )
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -36,15 +40,18 @@ def wait_until(
 ) -> bool:
     """Look at ``condition()`` every 10 ms until it is true.
 
-    Past ``timeout`` seconds raise TimeoutError, or return False with ``fail=False``.
+    Past ``timeout`` seconds raise TimeoutError, or return False with ``fail=False``. Between two
+    looks one second counts at most: while the machine stood still, nothing could come true.
     """
-    deadline = time.monotonic() + timeout
+    waited, last = 0.0, time.monotonic()
     while not condition():
-        if time.monotonic() >= deadline:
+        if waited >= timeout:
             if not fail:
                 return False
             raise TimeoutError(message if isinstance(message, str) else message())
         time.sleep(0.01)
+        now = time.monotonic()
+        waited, last = waited + min(now - last, 1.0), now
     return True
 
 
@@ -60,6 +67,23 @@ def in_some_try(attempt: Callable[[], _T], tries: int = 5) -> _T:
         except AssertionError as failed:
             print(f"once more, since: {failed}")
     return attempt()
+
+
+def in_some_tries(test: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorate a test, ``async`` or not, that is ``in_some_try`` as a whole."""
+    if not inspect.iscoroutinefunction(test):
+        return wraps(test)(lambda *args, **named: in_some_try(lambda: test(*args, **named)))
+
+    @wraps(test)
+    async def tried(*args: _P.args, **named: _P.kwargs) -> Any:
+        for _ in range(4):
+            try:
+                return await test(*args, **named)
+            except AssertionError as failed:
+                print(f"once more, since: {failed}")
+        return await test(*args, **named)
+
+    return cast("Callable[_P, _T]", tried)
 
 
 def rss(pid: int) -> int:

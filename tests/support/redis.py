@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.process import wait_until
-from tests.support.servers import free_port
+from tests.support.servers import held_port
 
 __all__ = ("RedisServer",)
 
@@ -23,7 +23,8 @@ class RedisServer:
     """
 
     def __init__(self, *, durable: bool = False) -> None:
-        self.port = free_port()
+        self._held = held_port()
+        self.port: int = self._held.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}"
         self._folder = tempfile.mkdtemp(prefix="penstock-redis-")
         self._durable = durable
@@ -66,4 +67,5 @@ class RedisServer:
 
     def __exit__(self, *error: Any) -> None:
         self.kill()
+        self._held.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -68,12 +68,16 @@ class Rie:
     ) -> RieAnswer:
         """Invoke and wait for the whole answer.
 
-        Where managed instances are still on their way to ask for the next, once more.
+        Where managed instances are still on their way to ask for the next, once more; and where
+        the emulator, which has limits of its own, dropped the call without a word.
         """
         answers: list[RieAnswer] = []
 
         def invoked() -> bool:
-            answers[:] = [self._invoke(event, headers or {}, timeout)]
+            try:
+                answers[:] = [self._invoke(event, headers or {}, timeout)]
+            except ConnectionResetError:
+                return False
             return answers[0].headers.get("error-type") != "Runtime.Unavailable"
 
         wait_until(invoked, timeout, self.log)

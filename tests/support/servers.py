@@ -35,6 +35,7 @@ __all__ = (
     "Server",
     "Stopped",
     "free_port",
+    "held_port",
     "serve",
 )
 
@@ -269,6 +270,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def held_port() -> socket.socket:
+    """Return a socket that keeps a port, until it is closed, for a server that comes and goes.
+
+    It does not listen: who connects while no server runs is refused, and a server with SO_REUSEADDR
+    (they all set it) may bind the port; but nobody who asks for any free port is given this one.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 def _environment(path: Path, extra: Mapping[str, str]) -> dict[str, str]:

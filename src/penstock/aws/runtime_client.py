@@ -133,9 +133,8 @@ class ResponsePost(asyncio.Protocol):
 
     def close(self) -> None:
         """Keep the connection for the next response, or drop it where this one was not accepted."""
-        transport, reply = self._transport, self._reply
-        assert transport is not None
-        if self._finished and _was_accepted(reply) and not transport.is_closing():
+        open_still = self._transport is not None and not self._transport.is_closing()
+        if self._finished and _was_accepted(self._reply) and open_still:
             _idle[asyncio.get_running_loop()] = self._address, self
         else:
             self._drop()
@@ -191,6 +190,7 @@ class ResponsePost(asyncio.Protocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None  # abort() would raise, where what was written had still to leave
         reply = self._reader.end()
         if reply is not None and not self._reply.done():
             self._reply.set_result(reply)

@@ -84,10 +84,13 @@ class Timers:
 
         Either way a reader that does not even take the last words does not hold it up.
         """
-        now = self._clock.now()
-        if drain:
-            self._once(now + GRACE, self._stream.stop, Ending.SHUTDOWN)
-        self._once(now + GRACE * (1.25 if drain else 1.0), self._stream.abort)
+        over = self._drained if drain else self._stream.abort
+        self._once(self._clock.now() + GRACE, over)
+
+    def _drained(self) -> None:
+        self._stream.stop(Ending.SHUTDOWN)
+        # From here: a machine that stood still meanwhile must leave time for the last words, too.
+        self._once(self._clock.now() + GRACE / 4, self._stream.abort)
 
     def _once(self, when: float, callback: Callable[..., object], *args: Any) -> None:
         if self._others is None:

@@ -47,6 +47,9 @@ __all__ = ("RedisLog",)
 
 _KEEP = Keep()
 
+# Connections that forks took over, for as long as they live: see `_link`.
+_of_parents: list[dict[asyncio.AbstractEventLoop, Link]] = []
+
 # Appends of a key that are sent together, and bytes of theirs.
 _TOGETHER, _TOGETHER_BYTES = 64, 1 << 20
 
@@ -310,6 +313,9 @@ class RedisLog:
     def _link(self) -> Link:
         """Return this loop's connections; a fork's child has none of its parent's."""
         if self._process != os.getpid():
+            # Kept: to be collected, a connection would leave the selector that we share with the
+            # parent, which would then wait for its answers in vain.
+            _of_parents.append(self._links)
             self._process, self._links, self._lanes = os.getpid(), {}, {}
             self._name = new_epoch()
         loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from penstock.aws.emulator import FunctionFailed, LocalLambda, Throttled
 from penstock.aws.emulator.event_stream import invoke_complete, payload_chunk
 from tests.aws.emulator.running import boto3_client, raw_lambda
+from tests.support.process import in_some_tries
 
 NULS = b"\0" * 8
 GOLDEN = {
@@ -89,6 +90,7 @@ STREAMS = {
 }
 
 
+@in_some_tries  # the other calls must come to their end before the deadline, too
 async def test_what_boto3_sees_of_a_stream() -> None:
     async with raw_lambda(timeout=2.0) as fn:
         for name, (script, chunks, error) in STREAMS.items():
@@ -100,6 +102,7 @@ async def test_what_boto3_sees_of_a_stream() -> None:
         assert json.loads(complete["ErrorDetails"])["errorMessage"] == "midway ☃"
 
 
+@in_some_tries
 async def test_invoke_joins_the_bytes() -> None:
     # L5
     async with raw_lambda(timeout=2.0) as fn:
@@ -113,7 +116,7 @@ async def test_invoke_joins_the_bytes() -> None:
             ("large", "Function.ResponseSizeTooLarge"),
         ):
             failed = await asyncio.to_thread(invoke, fn, {"script": script})
-            assert failed["FunctionError"] == "Unhandled"
+            assert failed.get("FunctionError") == "Unhandled"
             assert json.loads(failed["Payload"])["errorType"] == error
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.browser import PHONE, open_browser, open_page
 from tests.cli.running import penstock
+from tests.support.process import in_some_tries
 from tests.support.servers import Server
 
 # How long the answer was each time that it changed, and when.
@@ -64,7 +65,8 @@ def test_tokens_appear_one_by_one(page: Any) -> None:
     lengths = [length for _, length in growth]
     assert "This is a whole program" in text
     assert len(set(lengths)) > 10, "it came in a few lumps"
-    assert re.match(r"SSE, finished after .* · first byte \d+ ms · 1\d\d events", figures(page))
+    told = r"SSE, finished after .* · first byte (\d+ ms|\d+\.\d s) · 1\d\d events"
+    assert re.match(told, figures(page))
     # Code is set as code, and its marks are gone.
     assert page.locator(".code pre").count() == 2
     assert "```" not in text
@@ -133,8 +135,10 @@ def test_reasoning_tools_and_sources_are_shown(page: Any) -> None:
     assert link.inner_text() == "Penstock, in Wikipedia"
 
 
+@in_some_tries  # a machine that stands still meanwhile makes fewer
 def test_silence_shows_keep_alives(page: Any) -> None:
     # F3
+    page.reload()
     page.get_by_role("button", name="Go quiet").click()
     page.get_by_text("silent, kept alive").wait_for()
     page.get_by_text("While I was silent").wait_for()

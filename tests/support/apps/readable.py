@@ -2,13 +2,15 @@
 
 "memory", a path for SQLite, or a Redis URL. ``/small`` and ``/old`` hold five events, ``/big`` ten
 thousand; ``/both`` is in the first and the last. ``/hang-up`` cuts the readers' connections, as a
-lost network does.
+lost network does. An answer that is started with ``hold=N`` waits for ``/go-on`` at every
+N-th word, and at its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import defaultdict
 from typing import Any
 
 from penstock import Channel, Context, HttpError, Response, Resumable, endpoint
@@ -33,6 +35,7 @@ ROOMS: dict[str, Channel[Any]] = {
 }
 answers = Resumable(LOG)
 readers: set[asyncio.Task[Any]] = set()
+goes_on: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
 
 
 @endpoint(retry=20)
@@ -63,10 +66,13 @@ def facts(ctx: Context) -> dict[str, Any]:
     return {name: room.session_count for name, room in ROOMS.items()}
 
 
-async def words(count: int, fails: bool) -> Any:
-    for number in range(count):
+async def words(key: str, count: int, hold: int, fails: bool) -> Any:
+    for number in range(count + 1):
         await asyncio.sleep(0.005)
-        yield {"i": number}
+        if hold and number and number % hold == 0:
+            await goes_on[key].acquire()
+        if number < count:
+            yield {"i": number}
     if fails:
         raise HttpError(429, detail="no more words")
 
@@ -75,9 +81,12 @@ async def words(count: int, fails: bool) -> Any:
 async def answer(ctx: Context) -> Any:
     key = ctx.query["key"]
     if ctx.path == "/start":
-        count, fails = int(ctx.query["n"]), "fails" in ctx.query
-        run = await answers.start(key, lambda: words(count, fails))
+        count, hold = int(ctx.query["n"]), int(ctx.query.get("hold", "0"))
+        run = await answers.start(key, lambda: words(key, count, hold, "fails" in ctx.query))
         return Response({"id": run.id})
+    if ctx.path == "/go-on":
+        goes_on[key].release()
+        return Response({})
     if ctx.path == "/stop":
         return Response({"stopped": await answers.stop(key)})
     return ctx.sse(answers.follow(key, after=ctx.last_event_id))
@@ -86,6 +95,7 @@ async def answer(ctx: Context) -> Any:
 ROUTES: dict[str, Any] = {
     "/small": rooms, "/old": rooms, "/big": rooms, "/both": rooms, "/say": say, "/hang-up": hang_up,
     "/facts": facts, "/answer": answer, "/start": answer, "/stop": answer,
+    "/go-on": answer,
 }  # fmt: skip
 
 
