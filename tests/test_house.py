@@ -28,6 +28,7 @@ MAY_IMPORT_BY_NAME = {
     "__init__.py",
     "aws/__init__.py",
     "aws/runtime.py",
+    "formats/__init__.py",
     "logs/__init__.py",
     "cli/",
 }

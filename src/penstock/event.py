@@ -103,7 +103,6 @@ class Event:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Numbered:
     """An item that a log gave an id: only for encoders that say ``takes_ids``.
 
@@ -112,8 +111,10 @@ class Numbered:
         id: Last event ID, in place of one that the item brings.
     """
 
-    item: Any
-    id: str
+    __slots__ = ("id", "item")
+
+    def __init__(self, item: Any, id: str) -> None:
+        self.item, self.id = item, id
 
 
 # Not frozen: the generated frozen __init__ takes three times as long, most of a decoder's time.

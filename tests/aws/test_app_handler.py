@@ -13,9 +13,11 @@ import pytest
 from penstock.aws import asgi_handler
 from penstock.aws.app_handler import AsgiHandler
 from penstock.aws.http_events import UnknownEvent
+from penstock.aws.invocation import Invocation, begin, end
+from penstock.aws.runtime_api import FunctionError
 from penstock.errors import ConfigurationError, ExtraNotInstalled
 from tests.aws.apps import web
-from tests.aws.support.local import call, function_url
+from tests.aws.support.local import FakeContext, call, function_url
 from tests.aws.support.runtime_api import RuntimeApi
 
 Answer = tuple[int, dict[str, str], list[str], bytes]
@@ -274,6 +276,46 @@ async def test_called_from_a_running_loop() -> None:
     result = web.handler(function_url("/sse", query="n=1"), None)
     assert result["statusCode"] == 200
     await asyncio.sleep(0)
+
+
+class Noted:
+    """A wire that keeps what it is asked."""
+
+    was_refused = False
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def write(self, data: bytes) -> None:
+        self.asked.append(("write", data))
+
+    def finish(self, error: FunctionError | None = None, data: bytes = b"") -> None:
+        assert error is None
+        self.asked.append(("finish", data))
+
+    async def accepted(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("size", [0, 2, 64 * 1024 + 1])
+def test_the_last_of_a_body_leaves_with_its_end_and_never_with_the_head(size: int) -> None:
+    # L1: unless its copy costs more than a write
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, b"x" * size)
+
+    wire = Noted()
+
+    async def connect(content_type: str) -> Noted:
+        return wire
+
+    begin(Invocation("noted", connect))
+    asgi_handler(app, lifespan="off")(function_url(), FakeContext("noted", 30))
+    assert end("noted")
+    (how, head), *rest = wire.asked
+    assert (how, head[-8:]) == ("write", b"\0" * 8)
+    body = b"x" * size
+    assert rest == ([("write", body), ("finish", b"")] if size > 64 * 1024 else [("finish", body)])
 
 
 def test_wsgi_needs_a2wsgi(monkeypatch: pytest.MonkeyPatch) -> None:

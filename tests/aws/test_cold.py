@@ -8,13 +8,12 @@ import sys
 
 import pytest
 
-# Whatever else would load it: orjson brings uuid and datetime with it.
-NOT_LOADED = ("penstock.chunk", "penstock.llm", "penstock.providers.reading", "penstock.client") + (
-    "hashlib",
-    "http",
-    "boto3",
-    "datetime",
-    "uuid",
+NOT_LOADED = (
+    *("penstock.chunk", "penstock.llm", "penstock.providers.reading", "penstock.client"),
+    *("penstock.formats.sse", "penstock.formats.ndjson", "penstock.formats.text"),
+    *("penstock.formats.sse_decoder", "penstock.formats.ndjson_decoder"),
+    *("penstock.wsgi", "penstock.portal"),
+    *("boto3", "datetime", "hashlib", "http", "orjson", "uuid"),
 )
 
 
@@ -22,7 +21,6 @@ NOT_LOADED = ("penstock.chunk", "penstock.llm", "penstock.providers.reading", "p
 def test_an_import_loads_what_it_needs(name: str) -> None:
     code = f"""
 import asyncio, sys
-sys.modules["orjson"] = None
 before = set(sys.modules)
 from penstock.aws import {name}
 print(*sorted(set(sys.modules) - before))
@@ -31,3 +29,19 @@ print(*sorted(set(sys.modules) - before))
     loaded = ran.stdout.split()
     assert "penstock.aws.app_handler" in loaded
     assert not set(NOT_LOADED) & set(loaded)
+
+
+def test_a_handler_loads_its_own_format_and_what_writes_json() -> None:
+    # As it is made: an invocation has less processor time than a start.
+    code = """
+import sys
+from penstock.aws import stream_handler
+@stream_handler(format="ndjson")
+async def handler(event, context):
+    yield 1
+print(*sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert {"penstock.formats.ndjson", "orjson"} <= loaded
+    assert not {"penstock.formats.sse", "penstock.formats.text"} & loaded

@@ -241,8 +241,8 @@ def test_without_orjson() -> None:
     program = (
         "import sys; sys.modules['orjson'] = None\n"
         "from penstock.formats import _json\n"
-        "assert _json._fast_dumps is _json._standard_dumps\n"
-        "sys.stdout.buffer.write(_json.dumps({'a': [float('nan'), 2**64]}))"
+        "sys.stdout.buffer.write(_json.dumps({'a': [float('nan'), 2**64]}))\n"
+        "assert _json._fast_dumps is _json._standard_dumps"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b'{"a":[null,18446744073709551616]}'

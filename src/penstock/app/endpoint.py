@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
@@ -44,10 +43,10 @@ from penstock.core.unreturnable import Unreturnable
 from penstock.errors import HttpError, InvalidOption
 from penstock.providers.producing import producer_of
 from penstock.types import ASGIApp, Receive, Scope, Send
-from penstock.wsgi import WsgiApp
 
 if TYPE_CHECKING:
     from penstock.aws.app_handler import AsgiHandler, InvokeMode
+    from penstock.wsgi import WsgiApp
 
 __all__ = ("Endpoint", "EndpointBuilder", "endpoint")
 
@@ -68,7 +67,7 @@ class _Chain:
         if not callable(middleware):
             raise InvalidOption("wrap", middleware, "an ASGI middleware class or factory")
         wrap = Wrap(middleware, args, MappingProxyType(options))
-        return type(self)(replace(self._plan, wraps=(*self._plan.wraps, wrap)))
+        return type(self)(self._plan._replace(wraps=(*self._plan.wraps, wrap)))
 
     def use(self, *middleware: Middleware) -> Self:
         """Add ``async def middleware(ctx, call_next) -> Response``; the first is the outermost.
@@ -77,7 +76,7 @@ class _Chain:
         after the last byte goes to ``response.on_finish``.
         """
         added = tuple(check_middleware(one) for one in middleware)
-        return type(self)(replace(self._plan, middleware=(*self._plan.middleware, *added)))
+        return type(self)(self._plan._replace(middleware=(*self._plan.middleware, *added)))
 
     def guard(self, *checks: Any, status: int = 403) -> Self:
         """Add checks before the handler: None or True go on, False answers ``status``.
@@ -90,14 +89,14 @@ class _Chain:
             # A guard that is silently not there would be an open door.
             raise InvalidOption("guard", None, "a function of the context, or a list of them")
         added = tuple(guard for check in checks for guard in as_guards("guard", check, status))
-        return type(self)(replace(self._plan, guards=(*self._plan.guards, *added)))
+        return type(self)(self._plan._replace(guards=(*self._plan.guards, *added)))
 
     def route(self, methods: Iterable[str], handler: Handler) -> Endpoint:
         """Answer ``methods`` with ``handler``."""
         route = make_route(handler)
         routes = {**self._plan.routes, **dict.fromkeys(check_methods(methods), route)}
         name = self._plan.name or getattr(handler, "__name__", None)
-        return Endpoint(replace(self._plan, routes=MappingProxyType(routes), name=name))
+        return Endpoint(self._plan._replace(routes=MappingProxyType(routes), name=name))
 
     def get(self, handler: Handler) -> Endpoint:
         """Answer GET, and HEAD with its head, with ``handler``."""
@@ -135,7 +134,7 @@ class Endpoint(_Chain):
         super().__init__(plan)
         self._wrapped: ASGIApp | None = None  # what stands around it, and around it alone
         if plan.wraps:
-            self._wrapped = as_function(Endpoint(replace(plan, wraps=())))
+            self._wrapped = as_function(Endpoint(plan._replace(wraps=())))
             for wrap in reversed(plan.wraps):
                 self._wrapped = wrap.factory(self._wrapped, *wrap.args, **wrap.options)
         self._call: CallNext = self._answer
@@ -180,6 +179,8 @@ class Endpoint(_Chain):
     @cached_property
     def wsgi(self) -> WsgiApp:
         """The endpoint as a WSGI app, its wrapping included."""
+        from penstock.wsgi import WsgiApp  # what the other hosts never need
+
         return WsgiApp(self)
 
     @cached_property

@@ -27,6 +27,7 @@ from penstock.aws.invocation import current
 from penstock.aws.ric_hook import install
 from penstock.core.options import check_seconds
 from penstock.errors import ConfigurationError, ExtraNotInstalled, InvalidOption, StreamError
+from penstock.formats._json import dumps
 from penstock.types import ASGIApp, Message, Scope
 
 __all__ = ("AsgiHandler", "InvokeMode", "Lifespan", "asgi_handler", "wsgi_handler")
@@ -85,6 +86,7 @@ class AsgiHandler:
         self._direct_method, self._throw = direct_method, throw
         self._ours = ours
         self._warned = False
+        dumps(None)  # loads the JSON writer: a start has more processor time than an invocation
         install()
 
     def __call__(self, event: Any, context: Any) -> Any:

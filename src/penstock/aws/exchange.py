@@ -144,7 +144,7 @@ class Exchange:
         response = problem_response(problem_of(error))
         body = response.body if not self._is_head else b""
         await self._reply.open(response.status, response.head.headers.items())
-        await self._reply.write(body)
+        await self._reply.write(body, last=True)
         self._reply.finish()
         return await self._reply.result()
 
@@ -181,10 +181,10 @@ class Exchange:
             raise RuntimeError(f"the app sent {kind!r}, which cannot come here")
 
     async def _send_body(self, message: Message) -> None:
-        data = message.get("body", b"")
+        data, last = message.get("body", b""), not message.get("more_body", False)
         if data and not self._is_head:
-            await self._reply.write(bytes(data))
-        if not message.get("more_body", False):
+            await self._reply.write(bytes(data), last=last)
+        if last:
             self._complete = True
             self._reply.finish()  # now: what the app does afterwards does not hold it up
             self._end_response()

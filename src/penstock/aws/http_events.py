@@ -9,7 +9,6 @@ Source: AWS's documentation of function URLs (payload format 2.0), HTTP APIs (2.
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -34,7 +33,7 @@ Event: TypeAlias = Mapping[str, Any]
 
 # Left as they are in a path (RFC 3986, 3.3).
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
-_FUNCTION_URL = re.compile(r"\.lambda-url\.")
+_FUNCTION_URL = ".lambda-url."
 
 
 class UnknownEvent(UsageError, ValueError):
@@ -130,7 +129,7 @@ def front_door(event: Any) -> FrontDoor:
 
 def _is_function_url(context: Mapping[str, Any]) -> bool:
     domain = str(context.get("domainName") or "")
-    return bool(_FUNCTION_URL.search(domain)) or context.get("accountId") == "anonymous"
+    return _FUNCTION_URL in domain or context.get("accountId") == "anonymous"
 
 
 def read_event(event: Event, context: Any) -> HttpRequest:

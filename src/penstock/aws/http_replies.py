@@ -22,6 +22,9 @@ __all__ = ("BufferedReply", "Reply", "ReplyTooLarge", "StreamedReply")
 # Lambda's own bound on a buffered response.
 _MAX_BUFFERED = 6 * 1024 * 1024
 
+# The last bytes of a body leave with its end, unless they are so many that their copy costs more.
+_TOGETHER = 64 * 1024
+
 # The connection's, which the front door owns; and the length, which it refuses beside a stream.
 _NOT_PASSED_ON = frozenset(
     ("connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-authorization")
@@ -60,8 +63,12 @@ class Reply(Protocol):
     async def open(self, status: int, headers: list[tuple[str, str]]) -> None:
         """Send the head."""
 
-    async def write(self, data: bytes) -> None:
-        """Send some of the body; return when there is room for more."""
+    async def write(self, data: bytes, *, last: bool = False) -> None:
+        """Send some of the body; return when there is room for more.
+
+        Args:
+            last: Nothing follows but ``finish``.
+        """
 
     def finish(self, error: FunctionError | None = None) -> None:
         """End the body."""
@@ -102,9 +109,12 @@ class StreamedReply:
         # Without a prelude an empty write: the head leaves now.
         await wire.write(prelude(status, kept) if has_prelude else b"")
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes, *, last: bool = False) -> None:
         assert self._wire is not None
-        if data:
+        if last and len(data) <= _TOGETHER:
+            self._wire.finish(data=data)
+            self._finished = True
+        elif data:
             await self._wire.write(data)
 
     def finish(self, error: FunctionError | None = None) -> None:
@@ -140,7 +150,7 @@ class BufferedReply:
         self._pieces.clear()
         self._size = 0
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes, *, last: bool = False) -> None:
         self._size += len(data)
         if self._size > _MAX_BUFFERED:
             raise ReplyTooLarge(self._size)

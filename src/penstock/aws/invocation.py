@@ -37,8 +37,11 @@ class Wire(Protocol):
     async def write(self, data: bytes) -> None:
         """Send ``data``; return when there is room for more."""
 
-    def finish(self, error: FunctionError | None = None) -> None:
-        """End the response, with word of ``error``; ``accepted`` tells when it has arrived."""
+    def finish(self, error: FunctionError | None = None, data: bytes = b"") -> None:
+        """End the response, after ``data`` and with word of ``error``.
+
+        ``accepted`` tells when it has arrived.
+        """
 
     async def accepted(self) -> None:
         """Return when the response was taken, whole."""

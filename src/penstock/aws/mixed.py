@@ -18,7 +18,7 @@ from penstock.core.producer import Producer
 from penstock.core.response import Streaming
 from penstock.errors import Problem
 from penstock.event import Event
-from penstock.formats import Text
+from penstock.formats import get_format
 from penstock.formats._json import dumps
 from penstock.types import HeaderValues
 
@@ -52,7 +52,7 @@ class Raw:
 
 class RawEncoder:
     def __init__(self) -> None:
-        self._text = Text().encoder(end_mark=False)
+        self._text = get_format("text").encoder(end_mark=False)
 
     def open(self) -> bytes:
         return b""

@@ -18,7 +18,7 @@ from penstock.core.head import Head
 from penstock.core.options import StreamOptions
 from penstock.core.producer import Reading
 from penstock.core.response import Response, Streaming
-from penstock.formats import Text
+from penstock.formats import get_format
 from penstock.providers.producing import producer_of
 
 __all__ = ("response_of",)
@@ -91,7 +91,7 @@ def _proxy_response(
     own = Head(200)
     own.headers["content-type"] = head.headers.get("content-type") or format.content_type
     apply_metadata(own, reply)
-    raw = Text() if not isinstance(format, Raw) else format
+    raw = get_format("text") if not isinstance(format, Raw) else format
     return Streaming(Reading(body), raw, options, own, end_mark=False)
 
 

@@ -7,7 +7,9 @@ noticed. Stays out: the bytes (``runtime_api.py``), what is streamed.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -26,6 +28,8 @@ __all__ = ("ResponsePost", "RuntimeApiError")
 _ACCEPTED = 202
 # Bytes that may wait for the socket before the producer does.
 _HIGH_WATER = 64 * 1024
+# Bytes from which a copy costs more than a system call of ours. Windows has no writev.
+_LARGE = 16 * 1024 if hasattr(os, "writev") else sys.maxsize
 
 
 # The connection that the last response on each loop went by.
@@ -103,20 +107,21 @@ class ResponsePost(asyncio.Protocol):
             RuntimeApiError: The API has answered already, or gone.
         """
         self._check()
-        self._send(chunk(data))  # copied, and one system call: cheaper than three
+        if len(data) < _LARGE or not self._send_uncopied(data):
+            self._send(chunk(data))  # copied, and one system call: cheaper than three
         if self._room is not None:
             await self._room
             self._check()
 
-    def finish(self, error: FunctionError | None = None) -> None:
-        """End the response, with the trailers that tell of ``error``.
+    def finish(self, error: FunctionError | None = None, data: bytes = b"") -> None:
+        """End the response, after ``data`` and with the trailers that tell of ``error``.
 
         Raises:
             RuntimeApiError: The API has answered already, or gone.
         """
         self._check()
         self._finished = True
-        self._send(last_chunk(error))
+        self._send(chunk(data) + last_chunk(error))
 
     async def accepted(self) -> None:
         """Return when the API has taken the response, whole.
@@ -133,8 +138,9 @@ class ResponsePost(asyncio.Protocol):
 
     def close(self) -> None:
         """Keep the connection for the next response, or drop it where this one was not accepted."""
-        open_still = self._transport is not None and not self._transport.is_closing()
-        if self._finished and _was_accepted(self._reply) and open_still:
+        transport = self._transport
+        is_open = transport is not None and not transport.is_closing()
+        if is_open and self._finished and _was_accepted(self._reply):
             _idle[asyncio.get_running_loop()] = self._address, self
         else:
             self._drop()
@@ -160,6 +166,25 @@ class ResponsePost(asyncio.Protocol):
             pass  # reset
         return False  # closed, or something came that nobody asked for
 
+    def _send_uncopied(self, data: bytes) -> bool:
+        """Give ``data`` to the socket as one chunk; return whether any of it was taken.
+
+        Not by ``writelines``: it may not tell of a full buffer (CVE-2024-12254), and copies too
+        before Python 3.12.
+        """
+        transport = self._transport
+        assert transport is not None
+        if self._head is not None or transport.get_write_buffer_size() or transport.is_closing():
+            return False  # what waits goes first
+        pieces = (b"%x\r\n" % len(data), data, b"\r\n")
+        try:
+            sent = os.writev(self._descriptor, pieces)
+        except OSError:  # full, which the transport waits out, or broken, which it tells of
+            return False
+        if sent < sum(map(len, pieces)):
+            transport.write(memoryview(chunk(data))[sent:])
+        return True
+
     def _send(self, data: bytes) -> None:
         assert self._transport is not None
         if self._head is not None:
@@ -177,6 +202,7 @@ class ResponsePost(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
         connection = transport.get_extra_info("socket")
+        self._descriptor = connection.fileno()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
@@ -190,7 +216,7 @@ class ResponsePost(asyncio.Protocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None  # abort() would raise, where what was written had still to leave
+        self._transport = None  # it has no loop any more, not even to be aborted
         reply = self._reader.end()
         if reply is not None and not self._reply.done():
             self._reply.set_result(reply)

@@ -33,19 +33,25 @@ def _standard_dumps(value: Any, default: _Default, options: int | None) -> bytes
     return _standard.encode(value).encode()
 
 
-_fast_dumps: Callable[[Any, _Default, int | None], bytes] = _standard_dumps
+def _first_dumps(value: Any, default: _Default, options: int | None) -> bytes:
+    """Find the fast writer, and write by it: from then on it is called itself."""
+    global _fast_dumps, _options
+    try:
+        import orjson  # late: it loads uuid, datetime and more
+    except ImportError:
+        _fast_dumps = _standard_dumps  # it writes the same values
+    else:
+        # The options first: another thread may be about to call it.
+        _options = (
+            orjson.OPT_PASSTHROUGH_DATACLASS
+            | orjson.OPT_PASSTHROUGH_DATETIME
+            | orjson.OPT_PASSTHROUGH_SUBCLASS
+        )
+        _fast_dumps = orjson.dumps
+    return _fast_dumps(value, default, _options)
 
-try:
-    import orjson
-except ImportError:
-    pass  # the standard library writes the same values
-else:
-    _fast_dumps = orjson.dumps
-    _options = (
-        orjson.OPT_PASSTHROUGH_DATACLASS
-        | orjson.OPT_PASSTHROUGH_DATETIME
-        | orjson.OPT_PASSTHROUGH_SUBCLASS
-    )
+
+_fast_dumps: Callable[[Any, _Default, int | None], bytes] = _first_dumps
 
 
 def dumps(value: Any) -> bytes:

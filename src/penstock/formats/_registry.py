@@ -12,17 +12,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, Union, overload
 
 from penstock.errors import InvalidOption
-from penstock.formats.ndjson import Ndjson
-from penstock.formats.sse import Sse
-from penstock.formats.text import Text
 
 if TYPE_CHECKING:
+    from penstock.formats.ndjson import Ndjson
     from penstock.formats.openai_chunks import OpenAIChunks
+    from penstock.formats.sse import Sse
+    from penstock.formats.text import Text
     from penstock.formats.ui_message_stream import UiMessageStream
 
 __all__ = ("UNSET", "NamedFormat", "Unset", "get_format")
 
-NamedFormat: TypeAlias = Union[Sse, Ndjson, Text, "UiMessageStream", "OpenAIChunks"]
+NamedFormat: TypeAlias = Union["Sse", "Ndjson", "Text", "UiMessageStream", "OpenAIChunks"]
 
 
 class _MakesEncoders(Protocol):
@@ -44,8 +44,27 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 
+# Each loads its own when it is named: every cold start would pay for those that it does not use.
+def _sse() -> NamedFormat:
+    from penstock.formats.sse import Sse
+
+    return Sse()
+
+
+def _ndjson() -> NamedFormat:
+    from penstock.formats.ndjson import Ndjson
+
+    return Ndjson()
+
+
+def _text() -> NamedFormat:
+    from penstock.formats.text import Text
+
+    return Text()
+
+
 def _ui_message_stream() -> NamedFormat:
-    from penstock.formats.ui_message_stream import UiMessageStream  # every cold start pays for it
+    from penstock.formats.ui_message_stream import UiMessageStream
 
     return UiMessageStream()
 
@@ -57,11 +76,11 @@ def _openai() -> NamedFormat:
 
 
 _FORMATS: dict[str, Callable[[], NamedFormat]] = {
-    "sse": Sse,
-    "ndjson": Ndjson,
-    "jsonl": Ndjson,
-    "nljson": Ndjson,
-    "text": Text,
+    "sse": _sse,
+    "ndjson": _ndjson,
+    "jsonl": _ndjson,
+    "nljson": _ndjson,
+    "text": _text,
     "ui-message-stream": _ui_message_stream,
     "openai": _openai,
 }

@@ -165,9 +165,9 @@ class _LambdaWire:
         if data:
             await self._wire.put(data, True)
 
-    def finish(self, error: FunctionError | None = None) -> None:
+    def finish(self, error: FunctionError | None = None, data: bytes = b"") -> None:
         if error is None:
-            self._ending = asyncio.ensure_future(self._wire.put(b"", False))
+            self._ending = asyncio.ensure_future(self._wire.put(data, False))
 
     async def accepted(self) -> None:
         if self._ending is not None:
