@@ -24,8 +24,16 @@ __all__ = ("main",)
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM = ("alone", "mangum", "buffered", "penstock")
-IMPORTS = ("import asyncio", "from penstock.aws import stream_handler", "from mangum import Mangum")
+OURS = "from penstock.aws import stream_handler"
+MADE = f"{OURS}; stream_handler(lambda event, context: None)"
+IMPORTS = {
+    "import asyncio": "import asyncio",
+    OURS: OURS,
+    "  and a handler made": MADE,
+    "from mangum import Mangum": "from mangum import Mangum",
+}
 SIZE = 100 * 1024 * 1024
+PIECES = (64 * 1024, 256 * 1024)
 
 
 @contextmanager
@@ -63,27 +71,44 @@ def warm(name: str, number: int) -> float:
         return statistics.median(seconds)
 
 
-def rate(name: str, size: int) -> float:
+def rate(name: str, size: int, piece: int) -> float:
     """Return the bytes a second of a large stream, from its first chunk to its last."""
     with _running(name) as api:
-        call = api.invoke({"bytes": size}, keep=False).wait(120)
+        call = api.invoke({"bytes": size, "piece": piece}, keep=False).wait(120)
         return call.size / (call.chunk_times[-1] - call.chunk_times[0])
 
 
-def loading(statement: str) -> float:
-    """Return the seconds that an import takes in a new process, from bytecode."""
+def loading(statement: str, bytecode: str) -> float:
+    """Return the seconds that an import takes in a new process, with what is in ``bytecode``."""
     code = (
         f"import time; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
     )
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = bytecode
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    return float(run.stdout)
+
+
+def load_all(rounds: int) -> dict[str, list[float]]:
+    """Return each import's seconds, in rounds in which each has its turn."""
+    loads: dict[str, list[float]] = {each: [] for each in IMPORTS}
     with TemporaryDirectory() as folder:
-        env.setdefault("PYTHONPYCACHEPREFIX", folder)
-        command = [sys.executable, "-c", code]
-        runs = [
-            subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-            for _ in range(2)
-        ]
-    return float(runs[1].stdout)  # the first one wrote the bytecode
+        for statement in IMPORTS.values():
+            loading(statement, folder)  # writes the bytecode
+        for _ in range(rounds):
+            for label, values in loads.items():
+                values.append(loading(IMPORTS[label], folder))
+    return loads
+
+
+def stream_all(rounds: int, size: int, piece: int) -> dict[str, list[float]]:
+    """Return each one's rates, in pairs: every other round begins with the other."""
+    rates: dict[str, list[float]] = {"bare": [], "flood": []}
+    for at in range(rounds):
+        for name in sorted(rates, reverse=bool(at % 2)):
+            rates[name].append(rate(name, size, piece))
+    return rates
 
 
 def main() -> None:
@@ -92,33 +117,33 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run: no figure counts")
     quick = parser.parse_args().quick
     rounds, number, size = (1, 5, SIZE // 50) if quick else (7, 300, SIZE)
-    loads: dict[str, list[float]] = {each: [] for each in IMPORTS}
+    loads = load_all(1 if quick else 25)
+    print("imports, ms")
+    for label, values in loads.items():
+        ratio = _ratio(values, loads["import asyncio"])
+        print(f"  {label:45} {_median(values) * 1000:8.1f}  {ratio:5.2f} of asyncio")
     colds: dict[str, list[float]] = {name: [] for name in WARM}
     warms: dict[str, list[float]] = {name: [] for name in WARM}
-    rates: dict[str, list[float]] = {"bare": [], "flood": []}
     for _ in range(rounds):
-        for statement, values in loads.items():
-            values.append(loading(statement))
         for name in WARM:
             colds[name].append(cold(name))
             warms[name].append(warm(name, number))
-        for name, values in rates.items():
-            values.append(rate(name, size))
-    print("imports, ms")
-    for statement, values in loads.items():
-        seconds = _median(values)
-        ratio = seconds / _median(loads["import asyncio"])
-        print(f"  {statement:45} {seconds * 1000:8.1f}  {ratio:5.2f} of asyncio")
     print("awslambdaric with          cold, ms   warm, ms")
     for name in WARM:
         label = f"penstock, {name}" if name == "buffered" else name
         start, each = _median(colds[name]) * 1000, _median(warms[name]) * 1000
         print(f"  {label:22} {start:10.1f} {each:10.2f}")
-    ratios = [ours / bare for ours, bare in zip(rates["flood"], rates["bare"], strict=True)]
-    print(f"stream of {size >> 20} MB, MB/s")
-    for name, values in rates.items():
-        print(f"  {name:22} {_median(values) / 2**20:10.0f}")
-    print(f"  penstock of bare       {_median(ratios):10.2f}")
+    for piece in PIECES:
+        rates = stream_all(1 if quick else 25, size, piece)
+        print(f"stream of {size >> 20} MB in pieces of {piece >> 10} KiB, MB/s")
+        for name, values in rates.items():
+            print(f"  {name:22} {_median(values) / 2**20:10.0f}")
+        print(f"  penstock of bare       {_ratio(rates['flood'], rates['bare']):10.2f}")
+
+
+def _ratio(values: list[float], base: list[float]) -> float:
+    """Return the median of the rounds' own ratios."""
+    return _median([one / other for one, other in zip(values, base, strict=True)])
 
 
 def _median(values: list[float]) -> float:

@@ -7,8 +7,6 @@ import socket
 import sys
 from typing import Any
 
-PIECE = b"x" * 65536
-
 # Each handler loads only what it needs: the start is measured too.
 WHICH = os.environ.get("BENCH_LAMBDA", "")
 
@@ -41,8 +39,9 @@ def bare(event: Any, context: Any) -> Any:
             f"Host: {host}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"
             "Lambda-Runtime-Function-Response-Mode: streaming\r\n\r\n".encode()
         )
-        for _ in range(event["bytes"] // len(PIECE)):
-            connection.sendall(b"%x\r\n%b\r\n" % (len(PIECE), PIECE))
+        piece = b"x" * event["piece"]
+        for _ in range(event["bytes"] // len(piece)):
+            connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
         connection.sendall(b"0\r\n\r\n")
         connection.recv(4096)
     sys.stdout.flush()
@@ -66,6 +65,7 @@ elif WHICH == "flood":
 
     @stream_handler(format="text")
     async def flood(event: Any, context: Any) -> Any:
-        """As many bytes as the event says."""
-        for _ in range(event["bytes"] // len(PIECE)):
-            yield PIECE
+        """As many bytes as the event says, in pieces of its size."""
+        piece = b"x" * event["piece"]
+        for _ in range(event["bytes"] // len(piece)):
+            yield piece
