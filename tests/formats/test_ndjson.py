@@ -45,7 +45,7 @@ ITEMS: dict[str, tuple[Any, bytes]] = {
 def test_format(item: Any, line: bytes, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # W2, W16
     if not fast:
-        monkeypatch.setattr(_json, "_fast_dumps", _json._standard_dumps)
+        monkeypatch.setattr(_json, "fast_dumps", _json._standard_dumps)
     assert format_ndjson(item) == line
     if not isinstance(item, chunk.Error):
         assert Ndjson().encoder(end_mark=True).item(item) == line

@@ -149,7 +149,7 @@ ITEMS: dict[str, tuple[Any, bytes]] = {
 def test_format(item: Any, wire: bytes, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # W1, W3, W5, W6, W7, W8, W9, W16
     if not fast:
-        monkeypatch.setattr(_json, "_fast_dumps", _json._standard_dumps)
+        monkeypatch.setattr(_json, "fast_dumps", _json._standard_dumps)
     assert format_sse(item) == wire
     assert format_sse(item) == wire, "the second time, from the cache"
     if not isinstance(item, chunk.Error):

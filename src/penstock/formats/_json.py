@@ -22,36 +22,37 @@ _Default = Callable[[Any], Any]
 
 # Not orjson's own forms: dates, dataclasses and subclasses go through to_builtin, so that the
 # same value has the same JSON with and without it.
-_options: int | None = None
+options: int | None = None
 
 _standard = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=to_builtin
 )
 
 
-def _standard_dumps(value: Any, default: _Default, options: int | None) -> bytes:
+def _standard_dumps(value: Any, default: _Default, flags: int | None) -> bytes:
     return _standard.encode(value).encode()
 
 
-def _first_dumps(value: Any, default: _Default, options: int | None) -> bytes:
+def _first_dumps(value: Any, default: _Default, flags: int | None) -> bytes:
     """Find the fast writer, and write by it: from then on it is called itself."""
-    global _fast_dumps, _options
+    global fast_dumps, options
     try:
         import orjson  # late: it loads uuid, datetime and more
     except ImportError:
-        _fast_dumps = _standard_dumps  # it writes the same values
+        fast_dumps = _standard_dumps  # it writes the same values
     else:
         # The options first: another thread may be about to call it.
-        _options = (
+        options = (
             orjson.OPT_PASSTHROUGH_DATACLASS
             | orjson.OPT_PASSTHROUGH_DATETIME
             | orjson.OPT_PASSTHROUGH_SUBCLASS
         )
-        _fast_dumps = orjson.dumps
-    return _fast_dumps(value, default, _options)
+        fast_dumps = orjson.dumps
+    return fast_dumps(value, default, options)
 
 
-_fast_dumps: Callable[[Any, _Default, int | None], bytes] = _first_dumps
+# ``fast_dumps(value, to_builtin, options)``: what ``dumps`` tries first, and raises what it likes.
+fast_dumps: Callable[[Any, _Default, int | None], bytes] = _first_dumps
 
 
 def dumps(value: Any) -> bytes:
@@ -61,7 +62,7 @@ def dumps(value: Any) -> bytes:
         NotSerializable: It holds what JSON cannot carry; the error says where.
     """
     try:
-        return _fast_dumps(value, to_builtin, _options)
+        return fast_dumps(value, to_builtin, options)
     # Of any kind, since a model's own code ran: the careful path meets it again, or avoids it.
     except Exception:
         return _careful_dumps(value)

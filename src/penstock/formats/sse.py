@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from penstock._chunk import Chunk, is_done, is_error
 from penstock.errors import InvalidField, InvalidOption, Problem, UnsupportedItem
 from penstock.event import Event, Numbered, ServerSentEvent, check_line, check_retry
+from penstock.formats import _json
 from penstock.formats._items import (
     END_ID,
     STREAM_HEADERS,
@@ -146,7 +147,11 @@ class SseEncoder:
             elif kind is Event and type(item.data) is dict:
                 head = _heads.get(item.event)
                 if head and item.id is item.retry is item.comment is None:
-                    return head + dumps(item.data) + b"\n\n"
+                    try:  # dumps(), in line
+                        data = _json.fast_dumps(item.data, to_builtin, _json.options)
+                        return head + data + b"\n\n"
+                    except Exception:  # noqa: S110  # _encode meets it again, and says where
+                        pass
         if isinstance(item, Chunk):
             if is_error(item):
                 raise http_error(item)
