@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +44,7 @@ def page_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(page_js: Path) -> Iterator[Server]:
     env = {"CHAT_PAGE_JS": str(page_js)}
-    with serve("uvicorn", "chats:starlette", env={**os.environ, **env}) as server:
+    with serve("uvicorn", "chats:starlette", env=env) as server:
         yield server
 
 

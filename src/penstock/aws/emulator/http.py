@@ -207,6 +207,11 @@ def bind(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     return listening
 
 
+# Turns of the loop from a connection that came to the task that serves it. asyncio leaves one open
+# when its server is closed in between.
+_ACCEPTING = 3
+
+
 class HttpServer:
     """Serves ``handler`` on a socket that listens already.
 
@@ -232,6 +237,10 @@ class HttpServer:
         if self._server is None:
             self._listening.close()
             return
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().remove_reader(self._listening)
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)
         self._server.close()
         for task in self._connections:
             task.cancel()
