@@ -75,7 +75,7 @@ async def test_the_producer_waits_for_the_reader() -> None:
                 await post.write(b"x" * 65536)
 
         producing = asyncio.ensure_future(produce())
-        while post._room is None:  # until no buffer in between takes more
+        while post._news is None:  # until no buffer in between takes more
             await asyncio.sleep(0)
         await peer.reader.readexactly(1)
         assert not producing.done()
@@ -86,7 +86,7 @@ async def test_a_connection_that_is_gone_can_be_closed() -> None:
     # L12: refused while bytes waited, then read to the end, so that the transport closes itself
     async with connected() as (post, peer):
         writing = asyncio.ensure_future(post.write(b"x"))
-        while post._room is None:
+        while post._news is None:
             await writing
             writing = asyncio.ensure_future(post.write(b"x" * 65536))
             await asyncio.sleep(0)
@@ -98,7 +98,7 @@ async def test_a_connection_that_is_gone_can_be_closed() -> None:
             pass
         while post._transport is not None:
             await asyncio.sleep(0)
-        post.close()  # asyncio's abort() would raise now
+        await post.close()  # asyncio's abort() would raise now
 
 
 def read_to_the_end(peer: socket.socket) -> None:
@@ -120,6 +120,6 @@ async def test_a_connection_that_ended_while_it_was_written_to_is_closed_in_peac
         with pytest.raises(RuntimeApiError, match="before the response was over: 410"):
             await writing
         await asyncio.to_thread(read_to_the_end, peer)
-    post.close()
+    await post.close()
     with pytest.raises(RuntimeApiError, match="410"):
         post.finish()

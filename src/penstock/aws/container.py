@@ -102,7 +102,7 @@ async def _invoke(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         return await work()
     finally:
-        if tasks:
+        if not all(task.done() for task in tasks):
             await _clear(tasks)
 
 

@@ -95,8 +95,7 @@ class Exchange:
         try:
             return await self._conclude(self._error_of(task))
         finally:
-            self._reply.close()
-            await asyncio.sleep(0)  # a dropped connection is closed in the loop's next turn
+            await self._reply.close()
 
     def _expire(self, task: asyncio.Task[Any]) -> None:
         self._expired = True

@@ -76,7 +76,7 @@ class Reply(Protocol):
     async def result(self) -> Any:
         """Return what the handler is to return, once the answer was taken."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of what is held."""
 
 
@@ -127,9 +127,9 @@ class StreamedReply:
         if self._wire is not None:
             await self._wire.accepted()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._wire is not None:
-            self._wire.close()
+            await self._wire.close()
 
 
 class BufferedReply:
@@ -172,7 +172,7 @@ class BufferedReply:
         proxy = self._proxy_head(status, headers)
         return {**proxy, "body": text, "isBase64Encoded": is_base64}
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing is held."""
 
     def _proxy_head(self, status: int, headers: list[tuple[str, str]]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Wire(Protocol):
     async def accepted(self) -> None:
         """Return when the response was taken, whole."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Drop the wire; before ``finish`` the other end sees a response that was cut."""
 
 

@@ -66,7 +66,7 @@ class ResponsePost(asyncio.Protocol):
         self._head: bytes | None = head
         self._reader = ReplyReader()
         self._reply: asyncio.Future[ApiReply] = asyncio.get_running_loop().create_future()
-        self._room: asyncio.Future[None] | None = None  # waits until the socket takes more
+        self._news: asyncio.Future[None] | None = None  # the socket takes more, or an answer came
         self._finished = False
 
     @classmethod
@@ -109,8 +109,8 @@ class ResponsePost(asyncio.Protocol):
         self._check()
         if len(data) < _LARGE or not self._send_uncopied(data):
             self._send(chunk(data))  # copied, and one system call: cheaper than three
-        if self._room is not None:
-            await self._room
+        if self._news is not None:
+            await self._news
             self._check()
 
     def finish(self, error: FunctionError | None = None, data: bytes = b"") -> None:
@@ -132,11 +132,14 @@ class ResponsePost(asyncio.Protocol):
         Raises:
             RuntimeApiError: It refused it, or went away.
         """
-        reply = await asyncio.shield(self._reply)
+        while not self._reply.done():
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
+        reply = self._reply.result()
         if reply.status != _ACCEPTED:
             raise RuntimeApiError("the Runtime API refused the response", reply)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Keep the connection for the next response, or drop it where this one was not accepted."""
         transport = self._transport
         is_open = transport is not None and not transport.is_closing()
@@ -144,6 +147,7 @@ class ResponsePost(asyncio.Protocol):
             _idle[asyncio.get_running_loop()] = self._address, self
         else:
             self._drop()
+            await asyncio.sleep(0)  # it is closed in the loop's next turn
 
     def _drop(self) -> None:
         if self._transport is not None:
@@ -154,16 +158,17 @@ class ResponsePost(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return False
-        connection: socket.socket = transport.get_extra_info("socket")
-        duplicate = socket.fromfd(connection.fileno(), connection.family, connection.type)
+        own: socket.socket = transport.get_extra_info("socket")
+        connection = socket.socket(own.family, own.type, own.proto, self._descriptor)
         try:
-            with duplicate:
-                duplicate.setblocking(False)
-                duplicate.recv(1, socket.MSG_PEEK)
+            connection.setblocking(False)
+            connection.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return True  # open, and nothing has come
         except OSError:
             pass  # reset
+        finally:
+            connection.detach()  # the descriptor is the transport's
         return False  # closed, or something came that nobody asked for
 
     def _send_uncopied(self, data: bytes) -> bool:
@@ -223,7 +228,7 @@ class ResponsePost(asyncio.Protocol):
         self._fail(RuntimeApiError(f"the Runtime API closed the connection ({exc or 'no reason'})"))
 
     def pause_writing(self) -> None:
-        self._room = asyncio.get_running_loop().create_future()
+        self._news = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
         self._wake()
@@ -235,9 +240,9 @@ class ResponsePost(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        room, self._room = self._room, None
-        if room is not None and not room.done():
-            room.set_result(None)
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
 
 
 def _was_accepted(reply: asyncio.Future[ApiReply]) -> bool:

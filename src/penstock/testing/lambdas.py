@@ -173,7 +173,7 @@ class _LambdaWire:
         if self._ending is not None:
             await self._ending
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._ending is not None:
             self._ending.cancel()
 
