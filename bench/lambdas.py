@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.process import cpu_seconds
 from tests.aws.support.local import function_url
 from tests.aws.support.runtime_api import RuntimeApi
 
@@ -37,7 +38,7 @@ PIECES = (64 * 1024, 256 * 1024)
 
 
 @contextmanager
-def _running(name: str) -> Iterator[RuntimeApi]:
+def _running(name: str) -> Iterator[tuple[RuntimeApi, int]]:
     with RuntimeApi() as api:
         env = {**os.environ, "AWS_LAMBDA_RUNTIME_API": api.address, "BENCH_LAMBDA": name}
         env |= {"PYTHONPATH": str(ROOT), "AWS_LAMBDA_FUNCTION_NAME": "f"}
@@ -45,7 +46,7 @@ def _running(name: str) -> Iterator[RuntimeApi]:
         command = [sys.executable, "-m", "awslambdaric", f"bench.apps.lambdas.{name}"]
         process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
-            yield api
+            yield api, process.pid
         finally:
             process.kill()
             process.wait()
@@ -54,26 +55,28 @@ def _running(name: str) -> Iterator[RuntimeApi]:
 def cold(name: str) -> float:
     """Return the seconds from a process's start to its first answer."""
     began = time.perf_counter()
-    with _running(name) as api:
+    with _running(name) as (api, _):
         api.invoke(function_url()).wait()
         return time.perf_counter() - began
 
 
-def warm(name: str, number: int) -> float:
-    """Return the seconds that a warm invocation takes: the median."""
-    with _running(name) as api:
+def warm(name: str, number: int) -> tuple[float, float]:
+    """Return the seconds that a warm invocation takes, the median, and its processor seconds."""
+    with _running(name) as (api, pid):
+        for _ in range(20):
+            api.invoke(function_url()).wait()
         seconds = []
-        for at in range(number + 20):
+        before = cpu_seconds(pid)
+        for _ in range(number):
             began = time.perf_counter()
             api.invoke(function_url()).wait()
-            if at >= 20:
-                seconds.append(time.perf_counter() - began)
-        return statistics.median(seconds)
+            seconds.append(time.perf_counter() - began)
+        return statistics.median(seconds), (cpu_seconds(pid) - before) / number
 
 
 def rate(name: str, size: int, piece: int) -> float:
     """Return the bytes a second of a large stream, from its first chunk to its last."""
-    with _running(name) as api:
+    with _running(name) as (api, _):
         call = api.invoke({"bytes": size, "piece": piece}, keep=False).wait(120)
         return call.size / (call.chunk_times[-1] - call.chunk_times[0])
 
@@ -116,23 +119,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.lambdas", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run: no figure counts")
     quick = parser.parse_args().quick
-    rounds, number, size = (1, 5, SIZE // 50) if quick else (7, 300, SIZE)
+    rounds, number, size = (1, 5, SIZE // 50) if quick else (11, 1000, SIZE)
     loads = load_all(1 if quick else 25)
     print("imports, ms")
     for label, values in loads.items():
         ratio = _ratio(values, loads["import asyncio"])
         print(f"  {label:45} {_median(values) * 1000:8.1f}  {ratio:5.2f} of asyncio")
     colds: dict[str, list[float]] = {name: [] for name in WARM}
-    warms: dict[str, list[float]] = {name: [] for name in WARM}
+    warms: dict[str, list[tuple[float, float]]] = {name: [] for name in WARM}
     for _ in range(rounds):
         for name in WARM:
             colds[name].append(cold(name))
             warms[name].append(warm(name, number))
-    print("awslambdaric with          cold, ms   warm, ms")
+    print("awslambdaric with          cold, ms   warm, ms  its CPU, ms  above alone, of mangum's")
+    alone = _median([cpu for _, cpu in warms["alone"]])
+    mangum = _median([cpu for _, cpu in warms["mangum"]]) - alone
     for name in WARM:
         label = f"penstock, {name}" if name == "buffered" else name
-        start, each = _median(colds[name]) * 1000, _median(warms[name]) * 1000
-        print(f"  {label:22} {start:10.1f} {each:10.2f}")
+        start = _median(colds[name]) * 1000
+        each, cpu = (_median([*values]) for values in zip(*warms[name], strict=True))
+        above = (cpu - alone) / mangum if mangum else 0.0  # a short run may take no tick at all
+        print(f"  {label:22} {start:10.1f} {each * 1000:10.2f} {cpu * 1000:12.3f} {above:24.2f}")
     for piece in PIECES:
         rates = stream_all(1 if quick else 25, size, piece)
         print(f"stream of {size >> 20} MB in pieces of {piece >> 10} KiB, MB/s")
