@@ -49,6 +49,13 @@ async def for_ever(log: list[str]) -> AsyncIterator[str]:
         log.append("cleaned up")
 
 
+async def count(turns: list[None]) -> None:
+    """Add to ``turns`` at each turn of the loop."""
+    while True:
+        turns.append(None)
+        await asyncio.sleep(0)
+
+
 def run(main: Any) -> None:
     asyncio.run(main())
 
@@ -89,22 +96,17 @@ def test_an_event_leaves_before_the_next_is_made() -> None:
 def test_a_source_that_never_awaits_lets_others_run() -> None:
     # F2
     async def main() -> None:
-        sink, turns = ListSink(), 0
-
-        async def other() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
+        sink = ListSink()
+        turns: list[None] = []
 
         async def source() -> AsyncIterator[str]:
             for _ in range(640):
                 yield "x"
 
-        task = asyncio.create_task(other())
+        task = asyncio.create_task(count(turns))
         await run_pump(make_pump(sink), read(source))
         task.cancel()
-        assert turns >= 10
+        assert len(turns) >= 10
         assert len(sink.writes[0]) == 1
 
     run(main)
@@ -113,24 +115,18 @@ def test_a_source_that_never_awaits_lets_others_run() -> None:
 def test_an_item_that_fills_the_outbox_takes_one_turn_of_the_loop() -> None:
     # F1, F2
     async def main() -> None:
-        turns = 0
-
-        async def other() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
+        turns: list[None] = []
 
         async def source() -> AsyncIterator[str]:
             for _ in range(100):
                 yield "x" * MAX_BYTES
 
         sink = ListSink()
-        task = asyncio.create_task(other())
+        task = asyncio.create_task(count(turns))
         await run_pump(make_pump(sink), read(source))
         task.cancel()
         assert len(sink.writes) == 101  # the last one is the end
-        assert turns < 110
+        assert len(turns) < 110
 
     run(main)
 
