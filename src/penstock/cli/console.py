@@ -47,10 +47,11 @@ def remark(message: str) -> None:
 
 def say_addresses(title: str, rows: dict[str, str]) -> None:
     """Say where something is to be found: a title, then a name and a value a line."""
-    _out.print(Text(title, style="bold"))
     width = max(map(len, rows))
+    lines = [Text(title, style="bold")]
     for name, value in rows.items():
-        _out.print(Text.assemble("  ", (name.ljust(width), "dim"), "  ", (value, "cyan")))
+        lines.append(Text.assemble("  ", (name.ljust(width), "dim"), "  ", (value, "cyan")))
+    _out.print(Text("\n").join(lines))  # in one write: who reads a pipe sees all of it, or none
 
 
 def say_log(run: int, kind: str, text: str) -> None:
