@@ -97,9 +97,9 @@ def test_an_early_refusal_is_raised_and_the_next_call_is_clean(status: int) -> N
 
 
 def test_a_refusal_that_comes_when_all_was_sent_ends_the_connection_too() -> None:
-    # L12: who refuses may wait for us to go, having read only a part
+    # L12: who refuses may wait for us to go
     with running("shapes.raw") as function:
         refusal = (413, b'{"errorType":"Refused"}')
-        function.api.invoke({"kind": "only_end"}, early=refusal, early_delay=0.2).wait(10)
+        function.api.invoke({"kind": "only_end"}, late=refusal).wait(10)
         assert function.api.invoke({}).wait(10).body == b"hello world"
         assert function.api.refused == []

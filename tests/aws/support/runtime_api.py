@@ -30,7 +30,7 @@ class Call:
     deadline: float = 30.0  # seconds from when it is handed out
     headers: dict[str, str] = field(default_factory=dict)
     early: tuple[int, bytes] | None = None  # answer a response so, after so few bytes of it
-    early_delay: float = 0.0  # seconds from those bytes to the answer, and from it to the end
+    late: tuple[int, bytes] | None = None  # answer so what was read whole, and wait for its end
     read_rate: float | None = None  # bytes a second that are read of the response
     keep: bool = True  # the body; else its size alone
 
@@ -217,6 +217,10 @@ class RuntimeApi:
             if mode != "streaming":
                 return _send(connection, 400, b'{"errorType":"InvalidFunctionResponseMode"}')
             whole = self._read_chunks(connection, stream, call)
+            if whole and call.late is not None:
+                self.drop(call)
+                _send(connection, *call.late)
+                return bool(stream.read())  # nothing: who was refused closes the connection
         finally:
             self._done(call)
         return whole and _send(connection, 202, b'{"status":"OK"}\n')
@@ -242,10 +246,8 @@ class RuntimeApi:
                 call.raw += line
                 break
             if call.early is not None:
-                time.sleep(call.early_delay)
                 self.drop(call)  # before it is told: it may ask for the next at once
                 _send(connection, *call.early)
-                time.sleep(call.early_delay)
                 connection.shutdown(socket.SHUT_WR)
                 while stream.read(65536):  # closing on unread bytes would take the answer back
                     pass

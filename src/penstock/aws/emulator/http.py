@@ -237,7 +237,7 @@ class HttpServer:
         if self._server is None:
             self._listening.close()
             return
-        with suppress(NotImplementedError):
+        with suppress(NotImplementedError):  # a loop without readers: Windows' own
             asyncio.get_running_loop().remove_reader(self._listening)
         for _ in range(_ACCEPTING):
             await asyncio.sleep(0)
